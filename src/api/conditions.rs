@@ -1,0 +1,236 @@
+//! The types and reasons of conditions, and how a condition follows from the one before. Pure: the time comes in.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// The conditions of an `ExecAccess`, in the order in which they are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConditionType {
+    /// The object is valid and within the limits of its instance.
+    Accepted,
+    /// The object takes effect now (not suspended, not only observing).
+    Active,
+    /// The lines of argocd-rbac-cm are as declared.
+    PolicyApplied,
+    /// argocd-server holds the Kubernetes rights that a terminal needs, by review.
+    ServerAuthorized,
+    /// argocd-cm switches the terminal on.
+    ExecEnabled,
+    /// The Ingresses let a WebSocket through and let it last.
+    IngressReady,
+    /// The sum of the others.
+    Ready,
+}
+
+impl ConditionType {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 7] =
+        [Self::Accepted, Self::Active, Self::PolicyApplied, Self::ServerAuthorized, Self::ExecEnabled, Self::IngressReady, Self::Ready];
+
+    /// The name in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "Accepted",
+            Self::Active => "Active",
+            Self::PolicyApplied => "PolicyApplied",
+            Self::ServerAuthorized => "ServerAuthorized",
+            Self::ExecEnabled => "ExecEnabled",
+            Self::IngressReady => "IngressReady",
+            Self::Ready => "Ready",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// Why a condition has its status. The set is fixed: scripts may rely on it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Reason { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Reason {
+            /// Every reason there is, for the reference documentation.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The name in the API.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)+ }
+            }
+
+            /// What it means, as the reference documentation says it.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc, )+),)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The object is valid and within the instance's limits.
+    Valid,
+    /// The object lies in a namespace that no configured Argo CD instance has; nothing is written.
+    NotAnInstance,
+    /// A field holds something that cannot become a safe policy; the message names it.
+    Invalid,
+    /// The operator's version cannot read this object; what is granted stays frozen, nothing is added.
+    Unreadable,
+    /// A limit that the platform admin set for the instance is exceeded; the message names it.
+    LimitExceeded,
+    /// The role name belongs to somebody else: an Argo CD role, a foreign policy line, or an older ExecAccess.
+    RoleNameTaken,
+    /// A subject would hand the access to everybody, by way of the default role.
+    SubjectTooWide,
+    /// All policies together would be larger than a ConfigMap may be; older objects come first.
+    PolicyTooLarge,
+    /// Argo CD runs without authentication, or anonymous people would get a terminal; the terminal stays shut.
+    AuthenticationDisabled,
+    /// The object takes effect.
+    InEffect,
+    /// spec.suspend is true; the access is withdrawn.
+    Suspended,
+    /// spec.mode is Observe; nothing is changed.
+    Observing,
+    /// The object is being deleted; the access is withdrawn.
+    Deleting,
+    /// Written as declared.
+    Applied,
+    /// Written, but a subject's name is one that Argo CD never looks up.
+    SubjectNeverMatches,
+    /// Nothing to write yet: no live Application matches.
+    NoApplications,
+    /// A policy line of somebody else is broken, so that Argo CD could not load the policy; nothing is added until it is mended.
+    ForeignPolicyBroken,
+    /// A ConfigMap that the terminal needs does not exist.
+    ConfigMapMissing,
+    /// argocd-cm lacks the label app.kubernetes.io/part-of=argocd, without which Argo CD does not see it.
+    LabelMissing,
+    /// argocd-rbac-cm was deleted while Argo CD runs: it keeps the old policy in memory until it restarts.
+    StalePolicyInMemory,
+    /// The operator may not read what it needs; the message names the kind and the verb.
+    NotReadable,
+    /// A write was refused or failed; the message has the cause. It is tried again.
+    WriteFailed,
+    /// The change is planned and not written yet.
+    Pending,
+    /// Withdrawn, as declared.
+    Withdrawn,
+    /// Proven by SubjectAccessReview in each namespace.
+    Proven,
+    /// Proven, but the right would exist without this object too: somebody else granted it.
+    OpenByOthers,
+    /// A SubjectAccessReview says no; the message names the namespace and the verb.
+    Denied,
+    /// The Applications deploy to another cluster: what counts there is the identity in its cluster Secret.
+    RemoteCluster,
+    /// A destination namespace does not exist or is being deleted.
+    NamespaceMissing,
+    /// No Deployment of argocd-server was found in the instance's namespace.
+    ServerNotFound,
+    /// More than one Deployment looks like argocd-server; which ServiceAccount counts is not decidable.
+    ServerAmbiguous,
+    /// argocd-cm has exec.enabled "true".
+    Enabled,
+    /// exec.shells changed; argocd-server reads it only when it starts.
+    RestartRequired,
+    /// The Ingresses carry what their controller needs.
+    Configured,
+    /// spec.ingress.mode is None.
+    NotManaged,
+    /// No Ingress of the namespace has argocd-server's Service as its backend.
+    NoIngress,
+    /// The Ingress's controller is not one that the operator knows; nothing was guessed.
+    UnknownIngressClass,
+    /// Another ExecAccess, an older one, asks for another value of the same annotation.
+    Conflict,
+    /// Everything declared is in place and proven.
+    Ready,
+}
+
+/// The status of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// It could not be verified.
+    Unknown,
+}
+
+impl State {
+    /// The spelling in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+/// What one condition says, before it is bound to an object and a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it holds.
+    pub state: State,
+    /// Why, from the fixed set.
+    pub reason: Reason,
+    /// Why, for a person, and what to do.
+    pub message: String,
+}
+
+impl Verdict {
+    /// A condition that holds.
+    pub fn yes(reason: Reason, message: impl Into<String>) -> Self {
+        Self { state: State::True, reason, message: message.into() }
+    }
+    /// A condition that does not hold.
+    pub fn no(reason: Reason, message: impl Into<String>) -> Self {
+        Self { state: State::False, reason, message: message.into() }
+    }
+    /// A condition that could not be verified.
+    pub fn unknown(reason: Reason, message: impl Into<String>) -> Self {
+        Self { state: State::Unknown, reason, message: message.into() }
+    }
+    /// Whether it holds.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.state == State::True
+    }
+}
+
+/// The API's limit on a condition's message is 32768; a person reads far less.
+const MESSAGE_LIMIT: usize = 1024;
+
+/// Cuts a text to at most `limit` bytes on a character boundary, with an ellipsis where something is lost.
+#[must_use]
+pub fn shorten(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return text.to_owned();
+    }
+    let mut end = limit.saturating_sub('…'.len_utf8());
+    while end > 0 && !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", text.get(..end).unwrap_or_default())
+}
+
+/// The condition that follows: `lastTransitionTime` moves only when the status does, as `metav1.Condition` defines it.
+#[must_use]
+pub fn condition(kind: ConditionType, verdict: &Verdict, generation: Option<i64>, before: &[Condition], now: &Time) -> Condition {
+    let earlier = before.iter().find(|c| c.type_ == kind.as_str());
+    let last_transition_time = match earlier {
+        Some(c) if c.status == verdict.state.as_str() => c.last_transition_time.clone(),
+        _ => now.clone(),
+    };
+    Condition {
+        type_: kind.as_str().to_owned(),
+        status: verdict.state.as_str().to_owned(),
+        reason: verdict.reason.as_str().to_owned(),
+        message: shorten(verdict.message.trim(), MESSAGE_LIMIT),
+        observed_generation: generation,
+        last_transition_time,
+    }
+}

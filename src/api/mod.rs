@@ -1,0 +1,29 @@
+//! The custom resources: types, defaults, CEL rules and conditions. No IO.
+//!
+//! Everything a person writes or reads through the Kubernetes API is here; the CRD under `crds/` is generated from these types.
+
+pub mod conditions;
+pub mod exec_access;
+pub mod status;
+
+pub use conditions::{ConditionType, Reason};
+pub use exec_access::{
+    ApplicationSelector, ExecAccess, ExecAccessSpec, IngressMode, IngressSettings, Mode, NamespaceSelection, ServerAccess, ServerScope, Subject,
+    SubjectKind,
+};
+pub use status::ExecAccessStatus;
+
+/// The API group of our resources, and the prefix of our labels and annotations.
+pub const GROUP: &str = "argocd-access.dev";
+
+/// The field manager of every write of ours.
+pub const FIELD_MANAGER: &str = "argocd-access";
+
+/// The finalizer of an `ExecAccess`: set before the first shared write, dropped when everything is handed back.
+pub const FINALIZER: &str = "argocd-access.dev/restore";
+
+/// Annotation on an `ExecAccess` (value `true`): drop the finalizer although something could not be handed back.
+pub const ABANDON: &str = "argocd-access.dev/abandon";
+
+/// Label on objects of ours: the namespace of the instance that they serve.
+pub const INSTANCE_LABEL: &str = "argocd-access.dev/instance";

@@ -1,0 +1,152 @@
+//! The status of an `ExecAccess`: what was found, what was done, what is proven.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is true of an `ExecAccess` now. Written by the operator only.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ExecAccessStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Accepted, Active, PolicyApplied, ServerAuthorized, ExecEnabled, IngressReady, and Ready as their sum.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+
+    /// The Argo CD instance as it was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<InstanceStatus>,
+
+    /// What was written into argocd-rbac-cm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyStatus>,
+
+    /// Where argocd-server may exec, and how that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerStatus>,
+
+    /// What was set on which Ingress.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub ingresses: Vec<IngressStatus>,
+
+    /// In Observe mode: what would change (at most 50).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub changes: Vec<Change>,
+}
+
+/// The Argo CD instance as it was found.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceStatus {
+    /// Version of Argo CD, from the image of argocd-server; absent when the image does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub argocd_version: Option<String>,
+    /// Version of Kubernetes, which decides the verbs that a terminal needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubernetes_version: Option<String>,
+    /// Who installed Argo CD: Helm, Operator (argocd-operator), ArgoCD (it manages itself) or Manifests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installer: Option<String>,
+    /// The Deployment that was taken for argocd-server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<String>,
+    /// The ServiceAccount of argocd-server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
+}
+
+/// What was written into argocd-rbac-cm.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyStatus {
+    /// The Argo CD role, without the prefix `role:`.
+    pub role: String,
+    /// The key of argocd-rbac-cm.
+    pub key: String,
+    /// The lines of that key, comments left out (at most 100).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub lines: Vec<String>,
+    /// How many lines there are in all.
+    #[serde(default)]
+    pub line_count: i64,
+}
+
+/// Where argocd-server may exec.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerStatus {
+    /// One verdict for each destination namespace, worst first (at most 100).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub namespaces: Vec<NamespaceVerdict>,
+    /// How many destination namespaces there are in all.
+    #[serde(default)]
+    pub namespace_count: i64,
+    /// Set when argocd-server may exec in every namespace through a grant that is not ours: what allows it. Deleting this object does not end that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_cluster_wide: Option<String>,
+    /// Destinations on other clusters (at most 32); what counts there is the identity in the cluster Secret.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub remote: Vec<String>,
+}
+
+/// Whether a terminal can open in one namespace.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct NamespaceVerdict {
+    /// The namespace; `*` is the whole cluster.
+    pub name: String,
+    /// Whether the review allows all that a terminal needs; absent when it could not be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<bool>,
+    /// Whether a binding of ours is there.
+    #[serde(default)]
+    pub granted_by_us: bool,
+    /// What the API server says of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+/// What was set on one Ingress.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct IngressStatus {
+    /// Name of the Ingress, in the instance's namespace.
+    pub name: String,
+    /// The controller that serves it, as its IngressClass says; empty when unknown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub controller: String,
+    /// The annotations that are in place for the terminal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub annotations: Vec<String>,
+    /// Why it is not configured, when it is not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+/// One field of one object that changes.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// Kind and name (and namespace, where it is another one) of the object.
+    pub object: String,
+    /// The field.
+    pub field: String,
+    /// Its value now; absent when the field is, or when the value is not ours to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Its value then; absent when the field goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}

@@ -1,0 +1,229 @@
+//! How an Argo CD instance is recognised from what runs in its namespace: the Deployment of argocd-server, its ServiceAccount,
+//! its version, and the switches that change what a grant means. Pure.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Container, Service};
+
+use super::policy::Data;
+use super::{ARGOCD_CMD_PARAMS_CM, PART_OF};
+
+/// argocd-server as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Name of the Deployment.
+    pub deployment: String,
+    /// The ServiceAccount that its pods run as.
+    pub service_account: String,
+    /// Version of Argo CD, from the image's tag (or the version label), without the `v`.
+    pub version: Option<String>,
+    /// `--disable-auth`: everybody is admin.
+    pub auth_disabled: bool,
+    /// Whether Applications may live in other namespaces. When it cannot be decided, yes: that is the careful answer.
+    pub applications_elsewhere: bool,
+    /// The labels of its pods.
+    pub pod_labels: std::collections::BTreeMap<String, String>,
+}
+
+/// Why there is no one argocd-server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoServer {
+    /// None was found.
+    Missing,
+    /// More than one looks like it: their names.
+    Ambiguous(Vec<String>),
+}
+
+/// Finds argocd-server among the Deployments of the instance's namespace. `params` is argocd-cmd-params-cm: `None` when it cannot be
+/// read, empty when it does not exist.
+///
+/// # Errors
+/// When there is none, or more than one.
+pub fn find_server<'a>(deployments: impl IntoIterator<Item = &'a Deployment>, params: Option<&Data>) -> Result<Server, NoServer> {
+    let mut candidates: Vec<&Deployment> = deployments.into_iter().filter(|d| looks_like_server(d)).collect();
+    candidates.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+    match candidates.as_slice() {
+        [] => Err(NoServer::Missing),
+        [one] => Ok(read_server(one, params)),
+        many => Err(NoServer::Ambiguous(many.iter().filter_map(|d| d.metadata.name.clone()).collect())),
+    }
+}
+
+fn label<'a>(deployment: &'a Deployment, key: &str) -> Option<&'a str> {
+    deployment.metadata.labels.as_ref()?.get(key).map(String::as_str)
+}
+
+/// By the labels that the manifests, the Helm chart and argocd-operator all set, or by what the container runs.
+fn looks_like_server(deployment: &Deployment) -> bool {
+    let labelled = label(deployment, PART_OF.0) == Some(PART_OF.1) && label(deployment, "app.kubernetes.io/component") == Some("server");
+    labelled || containers(deployment).iter().any(runs_server)
+}
+
+fn containers(deployment: &Deployment) -> &[Container] {
+    deployment.spec.as_ref().and_then(|s| s.template.spec.as_ref()).map_or(&[], |p| p.containers.as_slice())
+}
+
+fn words(container: &Container) -> impl Iterator<Item = &str> {
+    container.command.iter().flatten().chain(container.args.iter().flatten()).map(String::as_str)
+}
+
+fn runs_server(container: &Container) -> bool {
+    words(container).any(|word| word.rsplit('/').next() == Some("argocd-server"))
+}
+
+fn read_server(deployment: &Deployment, params: Option<&Data>) -> Server {
+    let containers = containers(deployment);
+    let main = containers.iter().find(|c| runs_server(c)).or_else(|| containers.first());
+    let pod = deployment.spec.as_ref().and_then(|s| s.template.spec.as_ref());
+    let setting = |flag: &str, env: &str| setting(main, params, flag, env);
+    Server {
+        deployment: deployment.metadata.name.clone().unwrap_or_default(),
+        service_account: pod.and_then(|p| p.service_account_name.clone()).filter(|n| !n.is_empty()).unwrap_or_else(|| "default".to_owned()),
+        version: main
+            .and_then(|c| c.image.as_deref())
+            .and_then(image_version)
+            .or_else(|| label(deployment, "app.kubernetes.io/version").and_then(version)),
+        // Undecidable counts as on: it only ever makes us refuse.
+        auth_disabled: setting("--disable-auth", "ARGOCD_SERVER_DISABLE_AUTH").is_none_or(|v| v == "true"),
+        applications_elsewhere: setting("--application-namespaces", "ARGOCD_APPLICATION_NAMESPACES").is_none_or(|v| !v.is_empty()),
+        pod_labels: deployment.spec.as_ref().and_then(|s| s.template.metadata.as_ref()).and_then(|m| m.labels.clone()).unwrap_or_default(),
+    }
+}
+
+/// One setting of argocd-server: the flag counts most, then the environment, then argocd-cmd-params-cm (which the manifests wire to the
+/// environment). `None`: it cannot be decided. Empty: not set.
+fn setting(container: Option<&Container>, params: Option<&Data>, flag: &str, env: &str) -> Option<String> {
+    let Some(container) = container else { return Some(String::new()) };
+    let mut args = words(container).peekable();
+    while let Some(arg) = args.next() {
+        if let Some(value) = arg.strip_prefix(flag).and_then(|rest| rest.strip_prefix('=')) {
+            return Some(value.to_owned());
+        }
+        if arg == flag {
+            return Some(args.peek().filter(|next| !next.starts_with('-')).map_or_else(|| "true".to_owned(), |next| (*next).to_owned()));
+        }
+    }
+    let Some(var) = container.env.iter().flatten().find(|v| v.name == env) else { return Some(String::new()) };
+    if let Some(value) = &var.value {
+        return Some(value.clone());
+    }
+    let Some(reference) = var.value_from.as_ref().and_then(|source| source.config_map_key_ref.as_ref()) else { return None };
+    if reference.name != ARGOCD_CMD_PARAMS_CM {
+        return None;
+    }
+    params.map(|data| data.get(&reference.key).cloned().unwrap_or_default())
+}
+
+fn image_version(image: &str) -> Option<String> {
+    let name = image.split('@').next().unwrap_or(image);
+    name.rsplit('/').next()?.split_once(':').and_then(|(_, tag)| version(tag))
+}
+
+fn version(text: &str) -> Option<String> {
+    let text = text.strip_prefix('v').unwrap_or(text);
+    parse_version(text).map(|_| text.to_owned())
+}
+
+/// Major and minor of a version such as `3.2.11`, `v1.36.3` or `1.34+`.
+#[must_use]
+pub fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.strip_prefix('v').unwrap_or(text).split('.');
+    let major = parts.next()?.parse().ok()?;
+    let minor: String = parts.next()?.chars().take_while(char::is_ascii_digit).collect();
+    Some((major, minor.parse().ok()?))
+}
+
+/// Who installed Argo CD, as its Deployment shows it.
+#[must_use]
+pub fn installer(deployment: &Deployment) -> &'static str {
+    let owned = deployment.metadata.owner_references.iter().flatten().any(|o| o.kind == "ArgoCD");
+    let tracked = deployment.metadata.annotations.as_ref().is_some_and(|a| a.contains_key("argocd.argoproj.io/tracking-id"));
+    match label(deployment, "app.kubernetes.io/managed-by") {
+        _ if owned => "Operator",
+        _ if tracked => "ArgoCD",
+        Some("Helm") => "Helm",
+        _ => "Manifests",
+    }
+}
+
+/// The Services that lead to argocd-server's pods.
+#[must_use]
+pub fn services_of<'a>(server: &Server, services: impl IntoIterator<Item = &'a Service>) -> Vec<String> {
+    let leads = |service: &Service| {
+        let selector = service.spec.as_ref().and_then(|s| s.selector.as_ref());
+        selector.is_some_and(|s| !s.is_empty() && s.iter().all(|(k, v)| server.pod_labels.get(k) == Some(v)))
+    };
+    let mut names: Vec<String> = services.into_iter().filter(|s| leads(s)).filter_map(|s| s.metadata.name.clone()).collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployment(yaml: &str) -> Deployment {
+        serde_yaml::from_str(yaml).unwrap()
+    }
+
+    fn stock(extra: &str) -> Deployment {
+        deployment(&format!(
+            r"
+metadata: {{name: cd-server, labels: {{app.kubernetes.io/part-of: argocd, app.kubernetes.io/component: server}}}}
+spec:
+  selector: {{}}
+  template:
+    metadata: {{labels: {{app.kubernetes.io/name: cd-server}}}}
+    spec:
+      serviceAccountName: cd-sa
+      containers:
+      - name: server
+        image: quay.io/argoproj/argocd:v3.2.11
+        {extra}
+"
+        ))
+    }
+
+    #[test]
+    fn the_service_account_comes_from_the_deployment_not_from_a_name() {
+        let server = find_server([&stock("args: [/usr/local/bin/argocd-server]")], Some(&Data::new())).unwrap();
+        assert_eq!((server.service_account.as_str(), server.version.as_deref()), ("cd-sa", Some("3.2.11")));
+        assert!(!server.auth_disabled && !server.applications_elsewhere);
+    }
+
+    #[test]
+    fn two_candidates_are_not_guessed_between() {
+        let (a, mut b) = (stock(""), stock(""));
+        b.metadata.name = Some("other-server".to_owned());
+        assert_eq!(find_server([&a, &b], None), Err(NoServer::Ambiguous(vec!["cd-server".to_owned(), "other-server".to_owned()])));
+        assert_eq!(find_server([], None), Err(NoServer::Missing));
+    }
+
+    #[test]
+    fn switches_are_read_from_flag_then_environment_then_params() {
+        let from_params =
+            "env: [{name: ARGOCD_APPLICATION_NAMESPACES, valueFrom: {configMapKeyRef: {name: argocd-cmd-params-cm, key: application.namespaces}}}]";
+        let on = Data::from([("application.namespaces".to_owned(), "team-*".to_owned())]);
+        let elsewhere = |extra: &str, params: Option<&Data>| find_server([&stock(extra)], params).unwrap().applications_elsewhere;
+        assert!(elsewhere(from_params, Some(&on)));
+        assert!(!elsewhere(from_params, Some(&Data::new())));
+        assert!(elsewhere(from_params, None), "unreadable counts as on");
+        assert!(elsewhere("args: [argocd-server, --application-namespaces, 'a,b']", Some(&Data::new())));
+        assert!(find_server([&stock("args: [argocd-server, --disable-auth]")], None).unwrap().auth_disabled);
+        assert!(!find_server([&stock("args: [argocd-server, --disable-auth=false]")], None).unwrap().auth_disabled);
+    }
+
+    #[test]
+    fn versions_are_read_from_tags_of_many_shapes() {
+        for (image, expected) in [
+            ("argocd:v2.14.21", Some("2.14.21")),
+            ("host:5000/argoproj/argocd:v3.4.5@sha256:00", Some("3.4.5")),
+            ("host:5000/argoproj/argocd", None),
+            ("argocd@sha256:00", None),
+            ("argocd:latest", None),
+        ] {
+            assert_eq!(image_version(image).as_deref(), expected, "{image}");
+        }
+        assert_eq!(parse_version("v1.34+"), Some((1, 34)));
+        assert_eq!(parse_version("1.34.4-eks"), Some((1, 34)));
+    }
+}

@@ -1,0 +1,74 @@
+//! The parts of Argo CD's own kinds that we read. Lenient on purpose: every field may be absent. Pure.
+
+use kube::CustomResource;
+use serde::{Deserialize, Serialize};
+
+/// The part of an Application's spec that decides who may reach its pods.
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[kube(group = "argoproj.io", version = "v1alpha1", kind = "Application", namespaced, schema = "disabled")]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApplicationSpec {
+    /// The AppProject; empty means `default`.
+    pub project: String,
+    /// Where it deploys to.
+    pub destination: Destination,
+}
+
+/// The destination of an Application.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Destination {
+    /// The API server's address.
+    pub server: Option<String>,
+    /// Or the cluster's name in Argo CD.
+    pub name: Option<String>,
+    /// The namespace for resources that name none.
+    pub namespace: Option<String>,
+}
+
+/// The part of an AppProject that grants something to people.
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[kube(group = "argoproj.io", version = "v1alpha1", kind = "AppProject", namespaced, schema = "disabled")]
+#[serde(rename_all = "camelCase", default)]
+pub struct AppProjectSpec {
+    /// The project's roles.
+    pub roles: Vec<ProjectRole>,
+}
+
+/// A role of an AppProject.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProjectRole {
+    /// Its name within the project.
+    pub name: String,
+    /// Its policy lines.
+    pub policies: Vec<String>,
+    /// The groups that have it.
+    pub groups: Vec<String>,
+}
+
+impl Destination {
+    /// Whether this is the cluster that Argo CD itself runs in, reached without a name of its own.
+    #[must_use]
+    pub fn is_in_cluster(&self) -> bool {
+        match (self.server.as_deref(), self.name.as_deref()) {
+            (Some(server), _) if !server.is_empty() => server.trim_end_matches('/') == "https://kubernetes.default.svc",
+            (_, Some(name)) => name == "in-cluster",
+            _ => false,
+        }
+    }
+
+    /// How to call it in a message.
+    #[must_use]
+    pub fn label(&self) -> String {
+        self.name.clone().filter(|n| !n.is_empty()).or_else(|| self.server.clone()).unwrap_or_else(|| "(none)".to_owned())
+    }
+}
+
+impl Application {
+    /// The project, with Argo CD's default.
+    #[must_use]
+    pub fn project(&self) -> &str {
+        if self.spec.project.is_empty() { "default" } else { &self.spec.project }
+    }
+}

@@ -1,0 +1,225 @@
+//! argocd-rbac-cm as Argo CD reads it: composition, validity, who mentions whom. Pure.
+//!
+//! Sources: Argo CD `util/rbac/rbac.go` (`PolicyCSV`, `loadPolicyLine`), `server/rbacpolicy/rbacpolicy.go`, `assets/builtin-policy.csv`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub mod csv;
+pub mod pattern;
+
+pub use pattern::NamePattern;
+
+/// The key of the main policy.
+pub const POLICY_CSV: &str = "policy.csv";
+/// The key of the role that everybody has.
+pub const POLICY_DEFAULT: &str = "policy.default";
+/// The key of the match mode.
+pub const MATCH_MODE: &str = "policy.matchMode";
+/// The key of the claims that are looked up as groups.
+pub const SCOPES: &str = "scopes";
+
+/// How Argo CD compares a request with a policy line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatchMode {
+    /// Globs without separators: `*` crosses `/`. The default, and what every value but `regex` means.
+    Glob,
+    /// Go regular expressions, not anchored.
+    Regex,
+}
+
+/// The data of argocd-rbac-cm.
+pub type Data = BTreeMap<String, String>;
+
+/// A line that Argo CD cannot load. One such line takes down all of its RBAC.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("argocd-rbac-cm key {key:?}, line {number}: {why}: {text:?}")]
+pub struct BrokenLine {
+    /// The key of the ConfigMap.
+    pub key: String,
+    /// The line's number within that key, from 1.
+    pub number: usize,
+    /// What is wrong.
+    pub why: String,
+    /// The line, shortened.
+    pub text: String,
+}
+
+/// The match mode that this ConfigMap sets.
+#[must_use]
+pub fn match_mode(data: &Data) -> MatchMode {
+    if data.get(MATCH_MODE).is_some_and(|m| m == "regex") { MatchMode::Regex } else { MatchMode::Glob }
+}
+
+/// The role that everybody has, when there is one.
+#[must_use]
+pub fn default_role(data: &Data) -> Option<&str> {
+    data.get(POLICY_DEFAULT).map(String::as_str).filter(|role| !role.is_empty())
+}
+
+/// The claims that Argo CD looks up as groups, as far as the text can be read.
+#[must_use]
+pub fn scopes(data: &Data) -> Vec<String> {
+    match data.get(SCOPES).map(|text| serde_yaml::from_str::<Vec<String>>(text)) {
+        Some(Ok(scopes)) if !scopes.is_empty() => scopes,
+        _ => vec!["groups".to_owned()],
+    }
+}
+
+/// The policy texts in the order in which Argo CD joins them: `policy.csv`, then every `policy.*.csv` in byte order.
+pub fn texts(data: &Data) -> impl Iterator<Item = (&str, &str)> {
+    let main = data.get(POLICY_CSV).map(|text| (POLICY_CSV, text.as_str()));
+    main.into_iter().chain(data.iter().filter(|(key, _)| is_policy_key(key) && *key != POLICY_CSV).map(|(k, v)| (k.as_str(), v.as_str())))
+}
+
+/// Whether Argo CD reads this key as a policy text.
+#[must_use]
+pub fn is_policy_key(key: &str) -> bool {
+    key == POLICY_CSV || (key.starts_with("policy.") && key.ends_with(".csv"))
+}
+
+/// Reads one line as Argo CD does; `None` for an empty line or a comment.
+///
+/// # Errors
+/// What is wrong with it, when Argo CD would refuse the whole policy for it.
+pub fn line_fields(line: &str) -> Result<Option<Vec<String>>, String> {
+    let line = line.trim_matches(csv::is_go_space);
+    if line.is_empty() || line.starts_with('#') {
+        return Ok(None);
+    }
+    let fields = csv::fields(line).map_err(|error| error.to_string())?;
+    match (fields.first().map_or("", String::as_str), fields.len()) {
+        ("p", 6) | ("g", 3) => Ok(Some(fields)),
+        ("p", n) => Err(format!("a p line has 6 fields, this one has {n}")),
+        ("g", n) => Err(format!("a g line has 3 fields, this one has {n}")),
+        // The other sections of Argo CD's casbin model; such lines load and mean nothing.
+        ("r" | "e" | "m", _) => Ok(None),
+        (other, _) => Err(format!("a line begins with p or g, not with {:?}", crate::api::conditions::shorten(other, 40))),
+    }
+}
+
+/// Checks the whole policy, as Argo CD would compose it.
+///
+/// # Errors
+/// The first line that Argo CD cannot load.
+pub fn validate(data: &Data) -> Result<(), BrokenLine> {
+    for (key, text) in texts(data) {
+        for (index, line) in text.split('\n').enumerate() {
+            if let Err(why) = line_fields(line) {
+                let text = crate::api::conditions::shorten(line.trim(), 120);
+                return Err(BrokenLine { key: key.to_owned(), number: index + 1, why, text });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a set of policy lines says about subjects and roles, structurally (nothing is evaluated).
+#[derive(Debug, Default, Clone)]
+pub struct Mentions {
+    /// Every subject of a `p` line and both sides of every `g` line.
+    names: BTreeSet<String>,
+    /// From a member to what it inherits.
+    inherits: BTreeMap<String, BTreeSet<String>>,
+    /// Subjects with a line that may allow exec: the resource or the action may be a pattern.
+    may_exec: BTreeSet<String>,
+}
+
+impl Mentions {
+    /// Collects what the readable lines of the given texts say, with Argo CD's built-in policy.
+    pub fn collect<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut found = Self::default();
+        found.inherit("role:admin", "role:readonly");
+        found.inherit("admin", "role:admin");
+        found.may_exec.insert("role:admin".to_owned());
+        for line in texts.into_iter().flat_map(|text| text.split('\n')) {
+            if let Ok(Some(fields)) = line_fields(line) {
+                found.add(&fields);
+            }
+        }
+        found
+    }
+
+    fn add(&mut self, fields: &[String]) {
+        match fields {
+            [kind, member, role] if kind == "g" => {
+                self.names.insert(member.clone());
+                self.names.insert(role.clone());
+                self.inherit(member, role);
+            }
+            [kind, subject, resource, _, _, effect] if kind == "p" => {
+                self.names.insert(subject.clone());
+                if effect == "allow" && (resource == "exec" || resource.contains(['*', '?', '[', '{', '.', '^', '$', '+', '|', '('])) {
+                    self.may_exec.insert(subject.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn inherit(&mut self, member: &str, role: &str) {
+        self.inherits.entry(member.to_owned()).or_default().insert(role.to_owned());
+    }
+
+    /// Whether the lines name it at all, as a subject, a member or a role.
+    #[must_use]
+    pub fn name(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    /// Whether whoever is `from` also is `to`.
+    #[must_use]
+    pub fn reaches(&self, from: &str, to: &str) -> bool {
+        self.closure(from).contains(to)
+    }
+
+    /// Whether a line may let this subject exec; errs on the side of yes.
+    #[must_use]
+    pub fn may_exec(&self, subject: &str) -> bool {
+        self.closure(subject).iter().any(|name| self.may_exec.contains(*name))
+    }
+
+    fn closure<'a>(&'a self, from: &'a str) -> BTreeSet<&'a str> {
+        let mut seen = BTreeSet::from([from]);
+        let mut open = vec![from];
+        while let Some(name) = open.pop() {
+            for next in self.inherits.get(name).into_iter().flatten() {
+                if seen.insert(next) {
+                    open.push(next);
+                }
+            }
+        }
+        seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(pairs: &[(&str, &str)]) -> Data {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn policy_csv_comes_first_and_the_overlays_in_byte_order() {
+        let d = data(&[("policy.b.csv", "2"), ("policy.a.csv", "1"), ("policy.csv", "0"), ("policy.default", "role:x"), ("policy.x.CSV", "no")]);
+        assert_eq!(texts(&d).map(|(_, text)| text).collect::<Vec<_>>(), ["0", "1", "2"]);
+    }
+
+    #[test]
+    fn a_broken_line_is_named_with_its_key_and_number() {
+        let d = data(&[("policy.csv", "# fine\n\np, role:a, exec, create, */*, allow"), ("policy.z.csv", "g, a, b\np, too, few")]);
+        let broken = validate(&d).unwrap_err();
+        assert_eq!((broken.key.as_str(), broken.number), ("policy.z.csv", 2));
+        assert!(broken.to_string().contains("6 fields, this one has 3"), "{broken}");
+    }
+
+    #[test]
+    fn reach_follows_roles_through_roles_and_ends_in_circles() {
+        let m = Mentions::collect(["g, role:default, role:a\ng, role:a, role:b\ng, role:b, role:a"]);
+        assert!(m.reaches("role:default", "role:b"));
+        assert!(!m.reaches("role:b", "role:default"));
+        assert!(m.reaches("admin", "role:readonly"));
+        assert!(m.may_exec("admin") && !m.may_exec("role:b"));
+    }
+}

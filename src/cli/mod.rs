@@ -1,0 +1,187 @@
+//! The commands: `run`, `restore`, `crds`.
+
+pub mod crds;
+pub mod restore;
+pub mod run;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{Config, ConfigError};
+
+/// Declare who may open a terminal through Argo CD.
+#[derive(Debug, Parser)]
+#[command(name = "argocd-access", version, about, long_about = None)]
+pub struct Cli {
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct LogArgs {
+    /// How log lines are written.
+    #[arg(long, env = "ARGOCD_ACCESS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
+    log_format: LogFormat,
+    /// Which log lines are written: a level (error, warn, info, debug, trace), or a filter such as `info,argocd_access=debug`.
+    #[arg(long, env = "ARGOCD_ACCESS_LOG_LEVEL", default_value = "info", global = true)]
+    log_level: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the operator.
+    Run(run::RunArgs),
+    /// Take back everything that the operator has set, and let go of the ExecAccess objects (they stay as records).
+    Restore(restore::RestoreArgs),
+    /// Print the CustomResourceDefinitions.
+    Crds,
+}
+
+/// Where an instance is, and what holds for it.
+#[derive(Clone, Debug, Args)]
+pub struct InstanceArgs {
+    /// The configuration file; without it every setting has its default.
+    #[arg(long, env = "ARGOCD_ACCESS_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The namespace of the Argo CD instance, when the configuration names none. Default: the namespace of the kubeconfig or the Pod.
+    #[arg(long, short, env = "ARGOCD_ACCESS_NAMESPACE")]
+    pub namespace: Option<String>,
+    /// The fixed ClusterRole that is bound to argocd-server (the chart installs it).
+    #[arg(long, env = "ARGOCD_ACCESS_EXEC_CLUSTER_ROLE", default_value = "argocd-access-operator-exec")]
+    pub exec_cluster_role: String,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// A log filter that is none.
+    #[error("--log-level {value:?}")]
+    LogLevel {
+        /// What was given.
+        value: String,
+        /// Why.
+        #[source]
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// The configuration file cannot be read.
+    #[error("read the configuration file {path}")]
+    ReadConfig {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The two crypto providers of rustls met.
+    #[error("install the crypto provider: another one is installed already")]
+    Crypto,
+    /// Neither a kubeconfig nor a Pod's ServiceAccount.
+    #[error("find a cluster: neither a kubeconfig nor a Pod's ServiceAccount is usable")]
+    Kubeconfig(#[source] Box<kube::config::InferConfigError>),
+    /// The client cannot be made.
+    #[error("make a client for the cluster")]
+    Client(#[source] Box<kube::Error>),
+    /// The CRD cannot be written.
+    #[error("write the CRD")]
+    Crd(#[source] serde_yaml::Error),
+    /// The operator ended.
+    #[error(transparent)]
+    Run(#[from] crate::controller::RunError),
+    /// Something could not be taken back.
+    #[error("{0}")]
+    Restore(String),
+    /// The arguments do not say what to do.
+    #[error("{0}")]
+    Usage(&'static str),
+    /// Signals cannot be listened to.
+    #[error("listen to signals")]
+    Signal(#[source] std::io::Error),
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// Whatever kept it from being done.
+    pub async fn execute(self) -> Result<(), CliError> {
+        start_log(&self.log)?;
+        // Explicitly, and first: with two providers in the tree rustls would panic at its first use.
+        rustls::crypto::ring::default_provider().install_default().map_err(|_| CliError::Crypto)?;
+        match self.command {
+            Command::Run(args) => run::run(args).await,
+            Command::Restore(args) => restore::restore(args).await,
+            Command::Crds => crds::print(),
+        }
+    }
+}
+
+fn start_log(args: &LogArgs) -> Result<(), CliError> {
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(&args.log_level).map_err(|source| CliError::LogLevel { value: args.log_level.clone(), source })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match args.log_format {
+        LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// A client for the cluster, and the namespace that is meant when none is named.
+async fn connect() -> Result<(kube::Client, String), CliError> {
+    let config = kube::Config::infer().await.map_err(|e| CliError::Kubeconfig(Box::new(e)))?;
+    let namespace = config.default_namespace.clone();
+    let client = kube::Client::try_from(config).map_err(|e| CliError::Client(Box::new(e)))?;
+    Ok((client, namespace))
+}
+
+impl InstanceArgs {
+    fn load(&self, default_namespace: &str) -> Result<Config, CliError> {
+        let text = match &self.config {
+            Some(path) => std::fs::read_to_string(path).map_err(|source| CliError::ReadConfig { path: path.clone(), source })?,
+            None => String::new(),
+        };
+        Ok(Config::parse(&text, self.namespace.as_deref().unwrap_or(default_namespace))?)
+    }
+}
+
+/// Waits for the signals by which a process is asked to end.
+async fn asked_to_end() -> Result<(), CliError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Signal)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// The chain of an error's causes, in one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,45 @@
+//! `argocd-access run`: the operator itself.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+use tokio::sync::watch;
+
+use super::{CliError, InstanceArgs, asked_to_end, connect};
+use crate::controller::{self, Settings};
+
+/// The arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    instance: InstanceArgs,
+    /// Where /livez, /readyz and /metrics are served.
+    #[arg(long, env = "ARGOCD_ACCESS_LISTEN", default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+    /// The name of the operator's Pod, for Events.
+    #[arg(long, env = "ARGOCD_ACCESS_POD_NAME")]
+    pod_name: Option<String>,
+}
+
+/// Runs until SIGTERM or SIGINT; a round that has begun is finished.
+///
+/// # Errors
+/// When the configuration is wrong, the cluster cannot be found, or a loop ends.
+pub async fn run(args: RunArgs) -> Result<(), CliError> {
+    let (client, namespace) = connect().await?;
+    let config = args.instance.load(&namespace)?;
+    let settings = Settings { config, exec_cluster_role: args.instance.exec_cluster_role, listen: args.listen, pod: args.pod_name };
+    let (stop, stopped) = watch::channel(false);
+    let mut running = tokio::spawn(controller::run(client, settings, stopped));
+    tokio::select! {
+        ended = &mut running => ended.map_err(|e| controller::RunError::Ended(e.to_string()))??,
+        signal = asked_to_end() => {
+            signal?;
+            tracing::info!("asked to end; finishing what has begun");
+            // Nobody listening means that it has ended already.
+            let _ = stop.send(true);
+            running.await.map_err(|e| controller::RunError::Ended(e.to_string()))??;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! The only writer of shared objects: sends a plan's writes, in their order, each within a time limit.
+
+use std::collections::BTreeMap;
+
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Api, Client};
+
+use super::recent::Recent;
+use super::{RequestError, request};
+use crate::api::FIELD_MANAGER;
+use crate::exec::plan::{Applied, Plan, Prepared};
+use crate::exec::status::Failures;
+use crate::exec::{Action, Direction, Kind, Target, Write};
+use crate::metrics::Metrics;
+
+/// What became of a plan's writes.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The plan, now applied.
+    pub plan: Plan<Applied>,
+    /// What went wrong, by layer.
+    pub failures: Failures,
+    /// A write was refused because our picture was old: look again.
+    pub stale: bool,
+    /// Writes that went through.
+    pub done: Vec<Target>,
+}
+
+/// Sends the writes. A failure of a narrowing write never keeps another narrowing one from being sent; it keeps all widening ones back,
+/// since the plan holds these only when nothing is left to be taken away. An old picture stops the rest of the plan.
+pub async fn apply(client: &Client, plan: Plan<Prepared>, recent: &mut Recent, metrics: &Metrics) -> Outcome {
+    let mut failures: Failures = BTreeMap::new();
+    let (mut stale, mut done) = (false, Vec::new());
+    for write in &plan.writes {
+        if stale && write.direction != Direction::Narrow {
+            break;
+        }
+        match send(client, write, recent).await {
+            Ok(()) => {
+                tracing::info!(object = %write.target, direction = ?write.direction, why = write.why, "written");
+                metrics.written(write.target.kind, "ok");
+                done.push(write.target.clone());
+            }
+            // 409: somebody wrote in between. 404: the object went. Both mean: look again.
+            Err(error) if matches!(error.code(), Some(404 | 409)) => {
+                tracing::debug!(object = %write.target, error = %error.chain(), "the picture was old");
+                metrics.written(write.target.kind, "stale");
+                stale = true;
+            }
+            Err(error) => {
+                let chain = error.chain();
+                tracing::warn!(object = %write.target, why = write.why, error = %chain, "a write failed");
+                metrics.written(write.target.kind, "failed");
+                failures.entry(write.layer).or_default().push(chain);
+            }
+        }
+    }
+    Outcome { plan: plan.applied(), failures, stale, done }
+}
+
+async fn send(client: &Client, write: &Write, recent: &mut Recent) -> Result<(), RequestError> {
+    let api = api(client, &write.target);
+    let name = &write.target.name;
+    match &write.action {
+        Action::Apply(body) => {
+            let params = PatchParams::apply(FIELD_MANAGER).force();
+            let object = request(format!("apply {}", write.target), api.patch(name, &params, &Patch::Apply(body))).await?;
+            remember(&write.target, &object, recent);
+        }
+        Action::Merge(patch) => {
+            let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+            let object = request(format!("patch {}", write.target), api.patch(name, &params, &Patch::Merge(patch))).await?;
+            remember(&write.target, &object, recent);
+        }
+        Action::Delete { uid, resource_version } => {
+            let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: Some(resource_version.clone()) };
+            let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+            match request(format!("delete {}", write.target), api.delete(name, &params)).await {
+                Ok(_) => recent.gone(&write.target, uid),
+                Err(error) if error.code() == Some(404) => recent.gone(&write.target, uid),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn remember(target: &Target, object: &DynamicObject, recent: &mut Recent) {
+    // An object whose last finalizer we dropped is gone with this very answer.
+    let released = object.metadata.deletion_timestamp.is_some() && object.metadata.finalizers.as_ref().is_none_or(Vec::is_empty);
+    match (released, serde_json::to_value(object)) {
+        (true, _) => recent.gone(target, object.metadata.uid.as_deref().unwrap_or_default()),
+        (false, Ok(value)) => recent.is(target, value),
+        (false, Err(_)) => {}
+    }
+}
+
+fn api(client: &Client, target: &Target) -> Api<DynamicObject> {
+    let resource = resource(target.kind);
+    match &target.namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    }
+}
+
+fn resource(kind: Kind) -> ApiResource {
+    let (api_version, kind, plural) = kind.names();
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
+}

@@ -1,0 +1,77 @@
+//! All the IO there is with the Kubernetes API: watches in, writes, reviews, statuses and events out.
+//!
+//! `apply` is the only module that writes to anything but our own status and Events.
+
+pub mod apply;
+pub mod recent;
+pub mod report;
+pub mod review;
+pub mod snapshot;
+pub mod watch;
+
+/// The longest that one request may take; kube has no limit of its own, and a hung request would hold up everything.
+pub const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// Why a request brought no answer that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// The API server, or the way to it, said no.
+    #[error("{action}")]
+    Api {
+        /// What was tried, and on which object.
+        action: String,
+        /// What came back.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// No answer came.
+    #[error("{action}: no answer within {} s", REQUEST_TIMEOUT.as_secs())]
+    Timeout {
+        /// What was tried, and on which object.
+        action: String,
+    },
+}
+
+impl RequestError {
+    /// The chain of causes in one line, for a person.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        match self {
+            Self::Api { action, source } => format!("{action}: {}", describe(source)),
+            Self::Timeout { .. } => self.to_string(),
+        }
+    }
+
+    /// The HTTP status that the API server answered with.
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => Some(status.code),
+                _ => None,
+            },
+            Self::Timeout { .. } => None,
+        }
+    }
+}
+
+/// What an error of the client says, without its debug form.
+#[must_use]
+pub fn describe(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Sends one request, within the time limit.
+///
+/// # Errors
+/// When the API server refuses, cannot be reached, or does not answer in time.
+pub async fn request<T>(action: impl Into<String>, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, RequestError> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, call).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(source)) => Err(RequestError::Api { action: action.into(), source: Box::new(source) }),
+        Err(_) => Err(RequestError::Timeout { action: action.into() }),
+    }
+}

@@ -1,0 +1,119 @@
+//! What we wrote a moment ago and our watches may not have told us yet: without it, the next step of a round would be planned on a
+//! picture from before the last one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kube::{Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::exec::{Kind, Seen, Target};
+
+/// A watch that is further behind than this is no longer helped.
+const MEMORY: Duration = Duration::from_secs(10);
+
+/// The last answers of the API server to our own writes.
+#[derive(Debug, Default)]
+pub struct Recent {
+    written: BTreeMap<Target, (Instant, Written)>,
+}
+
+#[derive(Debug)]
+enum Written {
+    /// The object after the write.
+    Is(Value),
+    /// The uid of the object that was deleted.
+    Gone(String),
+}
+
+impl Recent {
+    /// Remembers an answer.
+    pub fn is(&mut self, target: &Target, object: Value) {
+        self.written.insert(target.clone(), (Instant::now(), Written::Is(object)));
+    }
+
+    /// Remembers a deletion.
+    pub fn gone(&mut self, target: &Target, uid: &str) {
+        self.written.insert(target.clone(), (Instant::now(), Written::Gone(uid.to_owned())));
+    }
+
+    /// Forgets everything: the picture of the watches counts again.
+    pub fn forget(&mut self) {
+        self.written.clear();
+    }
+
+    /// Puts what we know better over what a watch of this kind says.
+    pub fn over<K>(&mut self, kind: Kind, seen: Seen<Vec<Arc<K>>>) -> Seen<Vec<Arc<K>>>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        let mut seen = seen?;
+        self.written.retain(|target, (when, written)| {
+            if target.kind != kind {
+                return true;
+            }
+            let at = seen.iter().position(|o| o.name_any() == target.name && o.namespace() == target.namespace);
+            let there = at.and_then(|i| seen.get(i));
+            let behind = when.elapsed() < MEMORY
+                && match (&written, there) {
+                    (Written::Is(object), there) => there.is_none_or(|o| {
+                        version(o.meta().resource_version.as_deref()) < version(object.pointer("/metadata/resourceVersion").and_then(Value::as_str))
+                    }),
+                    (Written::Gone(uid), Some(o)) => o.uid().as_deref() == Some(uid),
+                    (Written::Gone(_), None) => false,
+                };
+            if behind {
+                if let Some(at) = at {
+                    seen.remove(at);
+                }
+                if let Written::Is(object) = written
+                    && let Ok(object) = serde_json::from_value::<K>(object.clone())
+                {
+                    seen.push(Arc::new(object));
+                }
+            }
+            behind
+        });
+        seen.sort_by_cached_key(|o| (o.meta().namespace.clone(), o.meta().name.clone()));
+        Ok(seen)
+    }
+}
+
+/// Resource versions of one server are numbers that grow (Kubernetes promises it since 1.35, and etcd always made them so).
+fn version(text: Option<&str>) -> u128 {
+    text.and_then(|t| t.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::ConfigMap;
+
+    fn cm(version: &str, uid: &str) -> Value {
+        serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n", "resourceVersion": version, "uid": uid}})
+    }
+
+    fn seen(value: &Value) -> Seen<Vec<Arc<ConfigMap>>> {
+        Ok(vec![Arc::new(serde_json::from_value(value.clone()).unwrap())])
+    }
+
+    #[test]
+    fn our_own_write_counts_until_the_watch_has_caught_up() {
+        let (mut recent, target) = (Recent::default(), Target::namespaced(Kind::ConfigMap, "n", "a"));
+        recent.is(&target, cm("10", "u"));
+        let versions = |seen: Seen<Vec<Arc<ConfigMap>>>| seen.unwrap().iter().map(|o| o.resource_version().unwrap()).collect::<Vec<_>>();
+        assert_eq!(versions(recent.over(Kind::ConfigMap, seen(&cm("9", "u")))), ["10"]);
+        assert_eq!(versions(recent.over(Kind::ConfigMap, seen(&cm("11", "u")))), ["11"]);
+        assert_eq!(versions(recent.over(Kind::ConfigMap, seen(&cm("9", "u")))), ["9"], "once caught up, it is forgotten");
+    }
+
+    #[test]
+    fn what_we_deleted_is_gone_but_its_successor_is_not() {
+        let (mut recent, target) = (Recent::default(), Target::namespaced(Kind::ConfigMap, "n", "a"));
+        recent.gone(&target, "u");
+        assert!(recent.over(Kind::ConfigMap, seen(&cm("9", "u"))).unwrap().is_empty());
+        assert_eq!(recent.over(Kind::ConfigMap, seen(&cm("12", "v"))).unwrap().len(), 1);
+    }
+}

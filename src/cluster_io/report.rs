@@ -1,0 +1,81 @@
+//! Our own words: the status of an object, and the Events of its transitions.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{Patch, PatchParams};
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde_json::json;
+
+use super::{RequestError, request};
+use crate::api::conditions::shorten;
+use crate::api::{ExecAccess, ExecAccessStatus, FIELD_MANAGER};
+
+/// The API's limit on an Event's note is 1 kB; the client does not cut it.
+const NOTE_LIMIT: usize = 1000;
+
+/// Writes the status, for this very object (not for one of the same name that came after it).
+///
+/// # Errors
+/// When the API server refuses. That the object is gone is no error.
+pub async fn write_status(client: &Client, access: &ExecAccess, status: &ExecAccessStatus) -> Result<(), RequestError> {
+    let (namespace, name) = (access.namespace().unwrap_or_default(), access.name_any());
+    let api: Api<ExecAccess> = Api::namespaced(client.clone(), &namespace);
+    let body = json!({
+        "apiVersion": "argocd-access.dev/v1alpha1", "kind": "ExecAccess",
+        "metadata": {"name": name, "namespace": namespace, "uid": access.metadata.uid},
+        "status": status,
+    });
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    match request(format!("write the status of ExecAccess {namespace}/{name}"), api.patch_status(&name, &params, &Patch::Apply(&body))).await {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The Event of a transition of `Ready`, when there was one.
+#[must_use]
+pub fn transition(access: &ExecAccess, status: &ExecAccessStatus) -> Option<Event> {
+    let before = access.status.as_ref().and_then(|s| ready(&s.conditions));
+    let after = ready(&status.conditions)?;
+    if before.is_some_and(|b| b.status == after.status && b.reason == after.reason) {
+        return None;
+    }
+    let spec = &access.spec;
+    let who: Vec<&str> = spec.subjects.iter().map(|s| s.name.as_str()).take(5).collect();
+    let what: Vec<String> = spec.applications.iter().map(|a| format!("{}/{}", a.project, a.name)).take(5).collect();
+    let why = spec.reason.as_deref().map(|r| format!(" Reason: {r}.")).unwrap_or_default();
+    let note = format!("{}. Subjects: {}. Applications: {}.{why}", after.message.trim_end_matches('.'), who.join(", "), what.join(", "));
+    let normal = after.status == "True" || matches!(after.reason.as_str(), "Suspended" | "Observing" | "Deleting" | "Withdrawn" | "Pending");
+    Some(Event {
+        type_: if normal { EventType::Normal } else { EventType::Warning },
+        reason: after.reason.clone(),
+        note: Some(shorten(&note, NOTE_LIMIT)),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    })
+}
+
+fn ready(conditions: &[Condition]) -> Option<&Condition> {
+    conditions.iter().find(|c| c.type_ == "Ready")
+}
+
+/// Publishes an Event. A failure is logged and no more: an Event is never worth a grant or a withdrawal.
+pub async fn publish(recorder: &Recorder, access: &ExecAccess, event: &Event) {
+    let regarding = access.object_ref(&());
+    if let Err(error) = request(format!("publish an Event for ExecAccess {}", access.name_any()), recorder.publish(event, &regarding)).await {
+        tracing::warn!(error = %error.chain(), "an Event was not published");
+    }
+}
+
+/// The Event that tells that everything was handed back.
+#[must_use]
+pub fn released() -> Event {
+    Event {
+        type_: EventType::Normal,
+        reason: "Withdrawn".to_owned(),
+        note: Some("the access is withdrawn, and every setting that it needed has its former value back unless another object needs it".to_owned()),
+        action: "Restore".to_owned(),
+        secondary: None,
+    }
+}

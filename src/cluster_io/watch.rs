@@ -1,0 +1,184 @@
+//! One task for each kind that is watched: a store of what is there, and whether it can be believed.
+//!
+//! Each watch has a backoff of its own: with kube's `Controller` one failing watch starves all the others.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use kube::runtime::reflector::{self, Lookup, Store};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::describe;
+use crate::exec::world::{NotSeen, Seen};
+
+/// How one watch is doing.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// The first list is complete.
+    synced: bool,
+    /// The API server refuses: since when, and what it says.
+    refused: Option<(Instant, String)>,
+    /// It does not work for another reason, such as a lost connection.
+    broken: Option<(Instant, String)>,
+}
+
+impl Health {
+    /// Whether it is known what can be known: the list is there, or it is refused.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        self.synced || self.refused.is_some()
+    }
+
+    /// How long it has been failing, for whatever reason.
+    #[must_use]
+    pub fn failing_for(&self) -> Option<Duration> {
+        self.refused.as_ref().or(self.broken.as_ref()).map(|(since, _)| since.elapsed())
+    }
+
+    /// How long it has been failing for a reason that a restart of ours may mend.
+    #[must_use]
+    pub fn stuck_for(&self) -> Option<Duration> {
+        self.broken.as_ref().map(|(since, _)| since.elapsed())
+    }
+}
+
+/// The health of one watch, shared with whoever reports it.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// The kind, in the plural.
+    pub kind: &'static str,
+    health: Arc<Mutex<Health>>,
+}
+
+impl Probe {
+    /// How it is doing now.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Health)) {
+        change(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// A running watch. It ends when this is dropped.
+pub struct Watch<K: Lookup + Clone + 'static>
+where
+    K::DynamicType: Eq + Hash + Clone,
+{
+    store: Store<K>,
+    /// How it is doing.
+    pub probe: Probe,
+    task: JoinHandle<()>,
+}
+
+impl<K: Lookup + Clone + 'static> Drop for Watch<K>
+where
+    K::DynamicType: Eq + Hash + Clone,
+{
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<K> Watch<K>
+where
+    K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    /// Starts to watch. `prune` drops what is not needed before it is kept; `touched` is told of every change.
+    pub fn start(kind: &'static str, api: Api<K>, config: watcher::Config, prune: fn(&mut K), touched: Vec<Arc<Notify>>) -> Self {
+        let (store, writer) = reflector::store();
+        let probe = Probe { kind, health: Arc::default() };
+        let noted = probe.clone();
+        let task = tokio::spawn(async move {
+            let stream = reflector::reflector(writer, watch::watcher(api, config).modify(prune)).default_backoff();
+            let mut stream = std::pin::pin!(stream);
+            while let Some(event) = stream.next().await {
+                let tell = match event {
+                    Ok(Event::Init | Event::InitApply(_)) => false,
+                    Ok(Event::InitDone) => {
+                        noted.note(|h| *h = Health { synced: true, ..Health::default() });
+                        true
+                    }
+                    Ok(Event::Apply(_) | Event::Delete(_)) => {
+                        noted.note(|h| {
+                            h.refused = None;
+                            h.broken = None;
+                        });
+                        true
+                    }
+                    Err(error) => failed(&noted, &error),
+                };
+                if tell {
+                    touched.iter().for_each(|t| t.notify_one());
+                }
+            }
+        });
+        Self { store, probe, task }
+    }
+
+    /// Everything that is there, sorted by namespace and name; or why that is not known.
+    ///
+    /// # Errors
+    /// When the API server refuses, or has not answered yet.
+    pub fn all(&self) -> Seen<Vec<Arc<K>>> {
+        let health = self.probe.health();
+        if let Some((_, why)) = health.refused {
+            return Err(NotSeen { kind: self.probe.kind, why });
+        }
+        if !health.synced {
+            let why = health.broken.map_or_else(|| "no answer yet".to_owned(), |(_, why)| why);
+            return Err(NotSeen { kind: self.probe.kind, why });
+        }
+        let mut all = self.store.state();
+        all.sort_by_cached_key(|o| (o.meta().namespace.clone(), o.meta().name.clone()));
+        Ok(all)
+    }
+}
+
+/// Notes a failure; true when it changes what can be seen.
+fn failed(probe: &Probe, error: &watcher::Error) -> bool {
+    let refusal = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status)) | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+            if matches!(status.code, 401 | 403 | 404) =>
+        {
+            Some(status.message.clone())
+        }
+        _ => None,
+    };
+    let text = match error {
+        watcher::Error::InitialListFailed(e) | watcher::Error::WatchStartFailed(e) | watcher::Error::WatchFailed(e) => describe(e),
+        watcher::Error::WatchError(status) => status.message.clone(),
+        watcher::Error::NoResourceVersion => error.to_string(),
+    };
+    tracing::warn!(kind = probe.kind, error = %text, "a watch failed; it is tried again");
+    let mut news = false;
+    probe.note(|h| {
+        if let Some(why) = refusal {
+            news = h.refused.as_ref().is_none_or(|(_, before)| *before != why);
+            let since = h.refused.as_ref().map_or_else(Instant::now, |(since, _)| *since);
+            h.refused = Some((since, why));
+        } else {
+            let since = h.broken.as_ref().map_or_else(Instant::now, |(since, _)| *since);
+            h.broken = Some((since, text));
+        }
+    });
+    news
+}
+
+/// Drops `managedFields` of kinds whose owners do not matter.
+pub fn without_managed_fields<K: Resource>(object: &mut K) {
+    object.meta_mut().managed_fields = None;
+}
+
+/// Keeps the object as it is.
+pub fn whole<K>(_: &mut K) {}

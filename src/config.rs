@@ -1,0 +1,203 @@
+//! The operator's configuration file: what the platform admin allows, per Argo CD instance. Strict: an unknown key is an error. Pure.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+/// The whole file.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Config {
+    /// The Argo CD instances that the operator serves. None: the one in the operator's own namespace.
+    pub instances: Vec<InstanceConfig>,
+}
+
+/// What holds for one Argo CD instance.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InstanceConfig {
+    /// The namespace of the instance: where its argocd-cm is.
+    pub namespace: String,
+    /// How argocd-server gets its Kubernetes rights.
+    #[serde(default)]
+    pub server_roles: ServerRoles,
+    /// The names of argocd-server's own roles, for `serverRoles: InPlace`.
+    #[serde(default)]
+    pub in_place: InPlace,
+    /// `exec.shells` of the instance, in the order in which they are tried; empty: not touched.
+    #[serde(default)]
+    pub shells: Vec<String>,
+    /// May the operator restart argocd-server when a setting needs it? A restart ends all open terminals.
+    #[serde(default)]
+    pub restart_server: RestartServer,
+    /// What no `ExecAccess` may exceed.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// How argocd-server gets its Kubernetes rights.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+pub enum ServerRoles {
+    /// Bindings of our own to the chart's fixed ClusterRole.
+    #[default]
+    Dedicated,
+    /// Rules in argocd-server's own Role and ClusterRole, where these reach.
+    InPlace,
+}
+
+/// The names of argocd-server's own roles; empty: that one is not edited.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct InPlace {
+    /// The Role in the instance's namespace.
+    pub role: String,
+    /// The ClusterRole.
+    pub cluster_role: String,
+}
+
+impl Default for InPlace {
+    fn default() -> Self {
+        Self { role: "argocd-server".to_owned(), cluster_role: "argocd-server".to_owned() }
+    }
+}
+
+/// Whether the operator may restart argocd-server.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+pub enum RestartServer {
+    /// It reports `RestartRequired` instead.
+    #[default]
+    Never,
+    /// Once for each change that needs it.
+    WhenNeeded,
+}
+
+/// What no `ExecAccess` of the instance may exceed.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// Namespaces into which argocd-server never gets the right to exec from us (with `scope: Cluster` Kubernetes cannot except them).
+    pub denied_namespaces: BTreeSet<String>,
+    /// Projects that no grant may name, nor match.
+    pub denied_projects: BTreeSet<String>,
+    /// Whether `scope: Cluster` is allowed.
+    pub allow_cluster_scope: bool,
+    /// Whether a project may be a pattern.
+    pub allow_all_projects: bool,
+    /// Whether `reason` must be given.
+    pub require_reason: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            denied_namespaces: BTreeSet::from(["argocd".to_owned(), "kube-system".to_owned()]),
+            denied_projects: BTreeSet::new(),
+            allow_cluster_scope: true,
+            allow_all_projects: true,
+            require_reason: false,
+        }
+    }
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not YAML, a wrong type, or a key that there is not.
+    #[error("read the configuration")]
+    Parse(#[source] serde_yaml::Error),
+    /// A value that cannot be used.
+    #[error("configuration: {0}")]
+    Value(String),
+}
+
+impl InstanceConfig {
+    /// The instance in one namespace, with every setting at its default.
+    #[must_use]
+    pub fn of(namespace: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            server_roles: ServerRoles::default(),
+            in_place: InPlace::default(),
+            shells: Vec::new(),
+            restart_server: RestartServer::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file's text. `own_namespace` is the instance that is served when the file names none.
+    ///
+    /// # Errors
+    /// When the text is not a configuration, with the key that is wrong.
+    pub fn parse(text: &str, own_namespace: &str) -> Result<Self, ConfigError> {
+        // An empty document is an empty configuration.
+        let mut config = serde_yaml::from_str::<Option<Self>>(text).map_err(ConfigError::Parse)?.unwrap_or_default();
+        if config.instances.is_empty() {
+            config.instances.push(InstanceConfig::of(own_namespace));
+        }
+        let mut seen = BTreeSet::new();
+        for instance in &config.instances {
+            if !is_namespace_name(&instance.namespace) {
+                return Err(ConfigError::Value(format!("instances: {:?} is not the name of a namespace", instance.namespace)));
+            }
+            if !seen.insert(&instance.namespace) {
+                return Err(ConfigError::Value(format!("instances: the namespace {} is listed twice", instance.namespace)));
+            }
+            // Argo CD splits at commas and does not trim.
+            if let Some(bad) = instance.shells.iter().find(|s| !is_shell(s)) {
+                return Err(ConfigError::Value(format!(
+                    "instances ({}): shells: {bad:?} may hold only letters, digits, '.', '_', '/' and '-'",
+                    instance.namespace
+                )));
+            }
+        }
+        Ok(config)
+    }
+}
+
+fn is_shell(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-'))
+}
+
+fn is_namespace_name(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        let error = Config::parse(text, "argocd").unwrap_err();
+        std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string)
+    }
+
+    #[test]
+    fn nothing_configured_means_the_own_namespace() {
+        assert_eq!(Config::parse("", "cd").unwrap().instances, [InstanceConfig::of("cd")]);
+        assert_eq!(Config::parse("instances: []", "cd").unwrap().instances, [InstanceConfig::of("cd")]);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_an_error_that_names_it() {
+        assert!(refusal("instances: [{namespace: a, limts: {}}]").contains("limts"));
+        assert!(refusal("instances: [{namespace: a, limits: {deniedNamespace: []}}]").contains("deniedNamespace"));
+        assert!(refusal("instance: []").contains("instance"));
+    }
+
+    #[test]
+    fn shells_that_argo_cd_would_misread_are_refused() {
+        assert!(refusal("instances: [{namespace: a, shells: [' sh']}]").contains("\" sh\""));
+        assert!(refusal("instances: [{namespace: a, shells: ['a,b']}]").contains("a,b"));
+    }
+
+    #[test]
+    fn an_instance_is_listed_once_under_a_possible_name() {
+        assert!(refusal("instances: [{namespace: a}, {namespace: a}]").contains("twice"));
+        assert!(refusal("instances: [{namespace: A_b}]").contains("A_b"));
+    }
+}

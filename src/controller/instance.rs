@@ -1,0 +1,40 @@
+//! When a round is made: after a change (a little later, so that a burst is one round), after a failure (later each time), and every
+//! 20 s, because what others grant is not watched but asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use super::health::Health;
+use super::round::{Rounds, Verdict};
+
+/// Changes within this time are taken together.
+const DEBOUNCE: Duration = Duration::from_millis(50);
+/// The longest time between two rounds.
+const RESYNC: Duration = Duration::from_secs(20);
+/// The first wait after a failure, and the longest.
+const RETRY: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(30));
+
+/// Runs until `stop` says so. A round that has begun is finished: it holds no more than some requests, each with a time limit.
+pub async fn run(mut rounds: Rounds, touched: Arc<Notify>, health: Arc<Health>, mut stop: watch::Receiver<bool>) {
+    let mut failed = 0_u32;
+    while !*stop.borrow() {
+        let verdict = if rounds.settled() { rounds.round().await } else { Verdict::Waiting };
+        health.round(rounds.namespace(), verdict != Verdict::Waiting);
+        failed = if verdict == Verdict::Failed { failed.saturating_add(1) } else { 0 };
+        let pause = match verdict {
+            Verdict::Quiet => RESYNC,
+            // The API server's own caches take a moment; so do our watches.
+            Verdict::Unsettled => RETRY.0,
+            Verdict::Waiting => Duration::from_millis(100),
+            Verdict::Failed => RETRY.0.saturating_mul(1 << failed.min(8)).min(RETRY.1),
+        };
+        tokio::select! {
+            // After a failure a change does not shorten the wait below the first step: a storm of changes must not become one of requests.
+            () = async { touched.notified().await; tokio::time::sleep(if failed > 0 { RETRY.0 } else { DEBOUNCE }).await } => {}
+            () = tokio::time::sleep(pause) => {}
+            changed = stop.changed() => if changed.is_err() { return },
+        }
+    }
+}

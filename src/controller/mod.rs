@@ -1,0 +1,78 @@
+//! The loops that join watches, plan, writes and reports: one for each Argo CD instance, and the HTTP server beside them.
+
+pub mod health;
+pub mod instance;
+pub mod round;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use kube::Client;
+use kube::runtime::events::{Recorder, Reporter};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use crate::cluster_io::snapshot::{ClusterWatches, InstanceWatches};
+use crate::config::Config;
+use crate::metrics::Metrics;
+use health::Health;
+
+/// Why the operator cannot run on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The listening address is taken, or is none.
+    #[error("listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A loop ended although nobody asked it to.
+    #[error("a loop of the operator ended: {0}")]
+    Ended(String),
+}
+
+/// What the operator runs with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The configuration file.
+    pub config: Config,
+    /// The chart's fixed ClusterRole.
+    pub exec_cluster_role: String,
+    /// Where `/livez`, `/readyz` and `/metrics` are served.
+    pub listen: SocketAddr,
+    /// The name of our Pod, for Events.
+    pub pod: Option<String>,
+}
+
+/// Runs until `stop` says so.
+///
+/// # Errors
+/// When the address cannot be listened on, or a loop ends by itself.
+pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>) -> Result<(), RunError> {
+    let address = settings.listen;
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
+    let (metrics, health) = (Arc::new(Metrics::default()), Arc::new(Health::default()));
+    let recorder = Recorder::new(client.clone(), Reporter { controller: "argocd-access-operator".to_owned(), instance: settings.pod.clone() });
+    let touched: Vec<Arc<Notify>> = settings.config.instances.iter().map(|_| Arc::new(Notify::new())).collect();
+    let cluster = Arc::new(ClusterWatches::start(&client, &touched));
+    let mut loops = JoinSet::new();
+    for (config, touched) in settings.config.instances.iter().zip(&touched) {
+        tracing::info!(instance = %config.namespace, "serving an Argo CD instance");
+        let watches = InstanceWatches::start(&client, config.clone(), settings.exec_cluster_role.clone(), Arc::clone(&cluster), touched);
+        health.serve(config.namespace.clone(), watches.probes());
+        let round = round::Rounds::new(client.clone(), watches, recorder.clone(), Arc::clone(&metrics));
+        loops.spawn(instance::run(round, Arc::clone(touched), Arc::clone(&health), stop.clone()));
+    }
+    loops.spawn(health::serve(listener, metrics, Arc::clone(&health), stop.clone()));
+    while let Some(ended) = loops.join_next().await {
+        if *stop.borrow() {
+            continue;
+        }
+        // Half an operator looks healthy and is not: end as a whole, and be started again.
+        return Err(RunError::Ended(ended.err().map_or_else(|| "without an error".to_owned(), |e| e.to_string())));
+    }
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! One round for one instance: look, plan, write, look again, until nothing is to be written; then review and report.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::runtime::events::Recorder;
+use kube::{Client, ResourceExt};
+
+use crate::api::{ExecAccess, ExecAccessStatus};
+use crate::cluster_io::apply::{self, Outcome};
+use crate::cluster_io::recent::Recent;
+use crate::cluster_io::report;
+use crate::cluster_io::request;
+use crate::cluster_io::review::reviews;
+use crate::cluster_io::snapshot::InstanceWatches;
+use crate::exec::plan::{Applied, Plan};
+use crate::exec::status::{self, Failures, Reviews};
+use crate::exec::{self, Kind, Layer};
+use crate::metrics::Metrics;
+
+/// A plan needs at most a handful of steps; more mean that somebody undoes them as fast as they are made.
+const MAX_STEPS: usize = 16;
+/// Others' grants are not watched; the answers are asked for anew after this time.
+const REVIEW_AGE: Duration = Duration::from_secs(20);
+/// The API server's version changes only when it is upgraded.
+const VERSION_AGE: Duration = Duration::from_secs(300);
+
+/// How a round ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Everything is as it should be, or waits for somebody else.
+    Quiet,
+    /// The picture is not settled: look again soon.
+    Unsettled,
+    /// Not everything can be seen yet; nothing was done.
+    Waiting,
+    /// A request failed: try again.
+    Failed,
+}
+
+/// Makes the rounds of one instance.
+pub struct Rounds {
+    client: Client,
+    watches: InstanceWatches,
+    recorder: Recorder,
+    metrics: Arc<Metrics>,
+    recent: Recent,
+    reviewed: Option<(Instant, Reviews)>,
+    version: Option<(Instant, String)>,
+    /// The statuses that were written last, until the watch shows them: a round in between must not write them again.
+    reported: BTreeMap<String, ExecAccessStatus>,
+    withdraw_all: bool,
+}
+
+impl Rounds {
+    /// Rounds that keep what is declared.
+    #[must_use]
+    pub fn new(client: Client, watches: InstanceWatches, recorder: Recorder, metrics: Arc<Metrics>) -> Self {
+        Self {
+            client,
+            watches,
+            recorder,
+            metrics,
+            recent: Recent::default(),
+            reviewed: None,
+            version: None,
+            reported: BTreeMap::new(),
+            withdraw_all: false,
+        }
+    }
+
+    /// Rounds that take everything back, whatever is declared.
+    #[must_use]
+    pub fn withdrawing(mut self) -> Self {
+        self.withdraw_all = true;
+        self
+    }
+
+    /// The namespace of the instance.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.watches.namespace()
+    }
+
+    /// Whether it is known of every kind what can be known.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        self.watches.settled()
+    }
+
+    /// The objects that still hold our finalizer.
+    pub fn held(&mut self) -> Option<usize> {
+        let world = self.watches.world(&mut self.recent, None, self.withdraw_all).ok()?;
+        let held = |a: &&Arc<ExecAccess>| a.metadata.finalizers.iter().flatten().any(|f| f == crate::api::FINALIZER);
+        Some(world.accesses.iter().filter(held).count())
+    }
+
+    /// Makes one round.
+    pub async fn round(&mut self) -> Verdict {
+        let began = Instant::now();
+        let verdict = self.steps().await;
+        let outcome = match verdict {
+            Verdict::Quiet => "quiet",
+            Verdict::Unsettled => "unsettled",
+            Verdict::Waiting => "waiting",
+            Verdict::Failed => "failed",
+        };
+        self.metrics.round(self.watches.namespace(), outcome, began.elapsed(), jiff::Timestamp::now());
+        verdict
+    }
+
+    async fn steps(&mut self) -> Verdict {
+        self.look_up_version().await;
+        let mut failures = Failures::new();
+        let mut stale = false;
+        let mut bindings_changed = false;
+        for step in 0..=MAX_STEPS {
+            let version = self.version.as_ref().map(|(_, v)| v.clone());
+            let world = match self.watches.world(&mut self.recent, version, self.withdraw_all) {
+                Ok(world) => world,
+                Err(not_seen) => {
+                    tracing::warn!(instance = self.watches.namespace(), %not_seen, "nothing can be done without the ExecAccess objects");
+                    return Verdict::Failed;
+                }
+            };
+            let plan = exec::plan(&world, jiff::Timestamp::now());
+            // After a failure the plan is made once more, only to say what is true now.
+            if plan.writes.is_empty() || !failures.is_empty() || stale || step == MAX_STEPS {
+                let settled = plan.writes.is_empty();
+                return self.report(plan.applied(), &failures, settled, stale, bindings_changed).await;
+            }
+            let going = going(&world.accesses);
+            let outcome = apply::apply(&self.client, plan, &mut self.recent, &self.metrics).await;
+            self.tell_released(&outcome, &going).await;
+            bindings_changed |= outcome.done.iter().any(|t| !matches!(t.kind, Kind::ConfigMap | Kind::Ingress | Kind::ExecAccess));
+            stale = outcome.stale;
+            failures = outcome.failures;
+        }
+        Verdict::Unsettled
+    }
+
+    /// Reviews and reports what is true after the last step.
+    async fn report(&mut self, plan: Plan<Applied>, failures: &Failures, settled: bool, stale: bool, bindings_changed: bool) -> Verdict {
+        if stale {
+            // Our own memory may be what is old.
+            self.recent.forget();
+        }
+        let reviews = self.review(&plan, bindings_changed).await;
+        let now = Time(jiff::Timestamp::now());
+        let mut counts = [("True", 0), ("False", 0), ("Unknown", 0)];
+        let mut failed = !failures.is_empty();
+        let mut waiting_for_reviews = false;
+        let mut reported = BTreeMap::new();
+        for outlook in &plan.outlooks {
+            let uid = outlook.access.uid().unwrap_or_default();
+            let access = self.with_last_status(&outlook.access);
+            let outlook = exec::Outlook { access: Arc::clone(&access), ..outlook.clone() };
+            let status = status::status(&outlook, &plan.instance, &reviews, failures, &now);
+            let ready = status.conditions.iter().find(|c| c.type_ == "Ready").map_or("Unknown", |c| c.status.as_str());
+            counts.iter_mut().filter(|(s, _)| *s == ready).for_each(|(_, n)| *n += 1);
+            waiting_for_reviews |= status.server.iter().flat_map(|s| &s.namespaces).any(|n| n.granted_by_us && n.allowed != Some(true));
+            // While steps are still to come there is nothing final to say, unless something failed.
+            let worth = settled || !failures.is_empty();
+            if worth && access.status.as_ref().is_none_or(|before| !status::same(before, &status)) {
+                failed |= !self.say(&access, &status).await;
+                reported.insert(uid, status);
+            } else if let Some(last) = self.reported.remove(&uid) {
+                reported.insert(uid, last);
+            }
+        }
+        self.reported = reported;
+        for unreadable in &plan.unreadable {
+            tracing::warn!(name = unreadable.metadata.name, error = %unreadable.error, "an ExecAccess cannot be read by this version; what it has stays, nothing is added");
+        }
+        self.metrics.objects(self.watches.namespace(), counts);
+        match (failed, settled && !stale && !waiting_for_reviews) {
+            (true, _) => Verdict::Failed,
+            (false, true) => Verdict::Quiet,
+            (false, false) => Verdict::Unsettled,
+        }
+    }
+
+    /// The object with the status that we wrote last, where the watch does not show it yet.
+    fn with_last_status(&self, access: &Arc<ExecAccess>) -> Arc<ExecAccess> {
+        match self.reported.get(&access.uid().unwrap_or_default()) {
+            Some(last) => {
+                let mut access = ExecAccess::clone(access);
+                access.status = Some(last.clone());
+                Arc::new(access)
+            }
+            None => Arc::clone(access),
+        }
+    }
+
+    async fn say(&self, access: &Arc<ExecAccess>, status: &ExecAccessStatus) -> bool {
+        match report::write_status(&self.client, access, status).await {
+            Ok(()) => {
+                self.metrics.status_written("ok");
+                if let Some(event) = report::transition(access, status) {
+                    tracing::info!(
+                        execaccess = access.name_any(),
+                        instance = self.watches.namespace(),
+                        reason = event.reason,
+                        note = event.note,
+                        "a transition"
+                    );
+                    report::publish(&self.recorder, access, &event).await;
+                }
+                true
+            }
+            Err(error) => {
+                self.metrics.status_written("failed");
+                tracing::warn!(error = %error.chain(), "a status was not written");
+                false
+            }
+        }
+    }
+
+    async fn review(&mut self, plan: &Plan<Applied>, bindings_changed: bool) -> Reviews {
+        let wanted: BTreeSet<String> = status::to_review(&plan.outlooks);
+        let Some(service_account) = plan.instance.service_account.as_deref().filter(|_| !wanted.is_empty()) else {
+            self.reviewed = None;
+            return Reviews::new();
+        };
+        // A namespace that we have just bound may be answered from a cache that does not know it yet.
+        let bound: BTreeSet<&str> = plan.outlooks.iter().filter_map(|o| o.server.as_ref()).flat_map(|s| &s.bound).map(String::as_str).collect();
+        let doubtful = |r: &Reviews| r.iter().any(|(n, r)| bound.contains(n.as_str()) && r.as_ref().is_ok_and(|r| !r.exec_create.allowed));
+        if let Some((when, known)) = &self.reviewed
+            && !bindings_changed
+            && when.elapsed() < REVIEW_AGE
+            && wanted.iter().all(|n| known.contains_key(n))
+            && !doubtful(known)
+        {
+            return known.clone();
+        }
+        let fresh = reviews(&self.client, self.watches.namespace(), service_account, wanted).await;
+        self.reviewed = Some((Instant::now(), fresh.clone()));
+        fresh
+    }
+
+    /// An object that was let go is gone with that very write: its last Event is told now.
+    async fn tell_released(&self, outcome: &Outcome, going: &BTreeMap<String, Arc<ExecAccess>>) {
+        if outcome.failures.contains_key(&Layer::Finalizer) {
+            return;
+        }
+        for access in outcome.done.iter().filter(|t| t.kind == Kind::ExecAccess).filter_map(|t| going.get(&t.name)) {
+            report::publish(&self.recorder, access, &report::released()).await;
+        }
+    }
+
+    async fn look_up_version(&mut self) {
+        if self.version.as_ref().is_some_and(|(when, _)| when.elapsed() < VERSION_AGE) {
+            return;
+        }
+        match request("ask for the API server's version", self.client.apiserver_version()).await {
+            Ok(info) => self.version = Some((Instant::now(), info.git_version)),
+            Err(error) => tracing::warn!(error = %error.chain(), "the version of Kubernetes is not known; the stricter rules count"),
+        }
+    }
+}
+
+/// The objects that are being deleted, by name.
+fn going(accesses: &[Arc<ExecAccess>]) -> BTreeMap<String, Arc<ExecAccess>> {
+    accesses.iter().filter(|a| a.metadata.deletion_timestamp.is_some()).map(|a| (a.name_any(), Arc::clone(a))).collect()
+}

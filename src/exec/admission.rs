@@ -1,0 +1,184 @@
+//! Which objects take effect: each is judged for itself, then all together in the order of their age. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::grant::{self, Grant};
+use super::world::{World, uid};
+use crate::api::conditions::{Reason, Verdict};
+use crate::api::{ExecAccess, Mode, SubjectKind};
+use crate::argocd::ARGOCD_RBAC_CM;
+use crate::argocd::policy::{self, Mentions};
+
+/// The prefix of our keys in argocd-rbac-cm; the whole prefix is ours.
+pub const KEY_PREFIX: &str = "policy.argocd-access.";
+
+/// The key of one object.
+#[must_use]
+pub fn key_of(name: &str) -> String {
+    format!("{KEY_PREFIX}{name}.csv")
+}
+
+/// Whether a key of argocd-rbac-cm is one of ours.
+#[must_use]
+pub fn is_our_key(key: &str) -> bool {
+    key.starts_with(KEY_PREFIX) && policy::is_policy_key(key)
+}
+
+/// One object, judged.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The object.
+    pub access: Arc<ExecAccess>,
+    /// The verdict of `Accepted`.
+    pub accepted: Verdict,
+    /// The verdict of `Active`.
+    pub active: Verdict,
+    /// What it grants, when it is accepted.
+    pub grant: Option<Grant>,
+    /// Whether it takes effect now.
+    pub effective: bool,
+    /// A remark on a subject that Argo CD will never look up.
+    pub remark: Option<String>,
+}
+
+/// Judges all objects of the instance. The order is by age: the older one wins wherever two want the same.
+#[must_use]
+pub fn judge(world: &World) -> Vec<Case> {
+    let mut accesses = world.accesses.clone();
+    accesses.sort_by(|a, b| age(a).cmp(&age(b)));
+    let instance_refusal = instance_refusal(world);
+    let foreign = Foreign::of(world);
+    let mut roles: BTreeMap<String, String> = BTreeMap::new();
+    let own_roles: BTreeSet<String> = accesses.iter().map(|a| format!("role:{}", a.role())).collect();
+    let mut cases: Vec<Case> = Vec::with_capacity(accesses.len());
+    for access in accesses {
+        let judged = match &instance_refusal {
+            Some(refusal) => Err(refusal.clone()),
+            None => grant::parse(&access, world.namespace(), &world.settings.limits)
+                .and_then(|grant| foreign.check(&grant, &own_roles).map(|()| grant))
+                .and_then(|grant| take_role(&mut roles, grant)),
+        };
+        let active = active(world, &access);
+        let (accepted, grant) = match judged {
+            Ok(grant) => (Verdict::yes(Reason::Valid, "valid, and within the limits of this instance"), Some(grant)),
+            Err(refusal) => (refusal, None),
+        };
+        let effective = grant.is_some() && active.holds();
+        let active = if accepted.holds() { active } else { Verdict::no(accepted.reason, "nothing is granted, since the object is not accepted") };
+        let remark = grant.as_ref().and_then(|grant| foreign.remark(grant));
+        cases.push(Case { access, accepted, active, grant, effective, remark });
+    }
+    cases
+}
+
+fn age(access: &ExecAccess) -> (Option<jiff::Timestamp>, &str, Option<&str>) {
+    (access.metadata.creation_timestamp.as_ref().map(|t| t.0), uid(&access.metadata), access.metadata.name.as_deref())
+}
+
+fn active(world: &World, access: &ExecAccess) -> Verdict {
+    if access.metadata.deletion_timestamp.is_some() {
+        Verdict::no(Reason::Deleting, "being deleted; the access is withdrawn")
+    } else if world.withdraw_all {
+        Verdict::no(Reason::Withdrawn, "the operator was removed and has withdrawn all access")
+    } else if access.spec.suspend {
+        Verdict::no(Reason::Suspended, "spec.suspend is true; the access is withdrawn")
+    } else if access.spec.mode == Mode::Observe {
+        Verdict::no(Reason::Observing, "spec.mode is Observe: nothing is changed; status.changes says what would be")
+    } else {
+        Verdict::yes(Reason::InEffect, "in effect")
+    }
+}
+
+/// What forbids every grant of the instance.
+fn instance_refusal(world: &World) -> Option<Verdict> {
+    if let Ok(Ok(server)) = world.server()
+        && server.auth_disabled
+    {
+        let message = "argocd-server runs with --disable-auth (or it cannot be decided): everybody who reaches it would get a terminal; switch authentication on";
+        return Some(Verdict::no(Reason::AuthenticationDisabled, message));
+    }
+    let settings = world.argocd_cm.as_ref().ok().map(|cm| super::world::data(cm.as_deref()))?;
+    let anonymous = settings.get("users.anonymous.enabled").is_some_and(|v| v == "true");
+    let policy = world.policy().ok()?;
+    let default = policy::default_role(&policy)?;
+    let mentions = Mentions::collect(policy::texts(&policy).filter(|(key, _)| !is_our_key(key)).map(|(_, text)| text));
+    (anonymous && mentions.may_exec(default)).then(|| {
+        let message = format!("anonymous access is on (argocd-cm users.anonymous.enabled) and the default role {default:?} may exec: everybody would get a terminal; switch one of the two off");
+        Verdict::no(Reason::AuthenticationDisabled, message)
+    })
+}
+
+/// What others have written about roles and people.
+struct Foreign {
+    mentions: Mentions,
+    project_groups: BTreeSet<String>,
+    default_role: Option<String>,
+    scopes: Vec<String>,
+}
+
+impl Foreign {
+    fn of(world: &World) -> Self {
+        // What cannot be seen is empty here; without sight of it the policy layer writes nothing that widens.
+        let data = world.policy().unwrap_or_default();
+        let projects = world.projects.as_deref().unwrap_or_default();
+        let roles = || projects.iter().flat_map(|p| &p.spec.roles);
+        let project_lines: Vec<&str> = roles().flat_map(|r| r.policies.iter().map(String::as_str)).collect();
+        let texts = policy::texts(&data).filter(|(key, _)| !is_our_key(key)).map(|(_, text)| text);
+        Self {
+            mentions: Mentions::collect(texts.chain(project_lines)),
+            project_groups: roles().flat_map(|r| r.groups.iter().cloned()).collect(),
+            default_role: policy::default_role(&data).map(ToOwned::to_owned),
+            scopes: policy::scopes(&data),
+        }
+    }
+
+    fn check(&self, grant: &Grant, own_roles: &BTreeSet<String>) -> Result<(), Verdict> {
+        let taken = |message: String| Err(Verdict::no(Reason::RoleNameTaken, message));
+        let role = &grant.role;
+        if self.default_role.as_ref() == Some(role) {
+            return taken(format!("{role:?} is policy.default in {ARGOCD_RBAC_CM}: everybody has it; choose another spec.roleName"));
+        }
+        if self.mentions.name(role) || self.project_groups.contains(role) {
+            return taken(format!(
+                "{role:?} occurs in policy lines of somebody else; sharing a role would share its people. Choose another spec.roleName, or remove those lines"
+            ));
+        }
+        for subject in &grant.subjects {
+            if subject.starts_with("role:") && own_roles.contains(subject) {
+                return Err(Verdict::no(
+                    Reason::SubjectTooWide,
+                    format!("the subject {subject:?} is the role of an ExecAccess; name its people here instead"),
+                ));
+            }
+            // Everybody has the default role, and with it all that it inherits.
+            if self.default_role.as_deref().is_some_and(|default| self.mentions.reaches(default, subject)) {
+                let message = format!("the subject {subject:?} is, or feeds, policy.default in {ARGOCD_RBAC_CM}: everybody would get the access");
+                return Err(Verdict::no(Reason::SubjectTooWide, message));
+            }
+        }
+        Ok(())
+    }
+
+    fn remark(&self, grant: &Grant) -> Option<String> {
+        let by_mail = self.scopes.iter().any(|s| s == "email");
+        // A group may well be named like an address (Google's are); a user id seldom is.
+        let users = grant.access.spec.subjects.iter().filter(|s| s.kind == SubjectKind::User);
+        let mails: Vec<&str> = users.map(|s| s.name.as_str()).filter(|name| name.contains('@')).collect();
+        (!by_mail && !mails.is_empty()).then(|| {
+            format!("{} looks like an e-mail address, and argocd-rbac-cm scopes {:?} does not hold email: Argo CD will not look it up (unless it is the user id itself)", mails.join(", "), self.scopes.join(", "))
+        })
+    }
+}
+
+fn take_role(roles: &mut BTreeMap<String, String>, grant: Grant) -> Result<Grant, Verdict> {
+    let name = grant.access.metadata.name.clone().unwrap_or_default();
+    if let Some(owner) = roles.get(&grant.role) {
+        return Err(Verdict::no(
+            Reason::RoleNameTaken,
+            format!("the older ExecAccess {owner:?} has {:?} already; choose another spec.roleName", grant.role),
+        ));
+    }
+    roles.insert(grant.role.clone(), name);
+    Ok(grant)
+}

@@ -1,0 +1,162 @@
+//! From a grant to policy lines that allow exactly that, in both of Argo CD's match modes. Pure.
+//!
+//! In glob mode `*` crosses `/`: `shop/web-*` also matches `shop/web-team/secret-app`. Where Applications may live in other namespaces
+//! (three-part objects exist), a pattern is therefore written only when it cannot leak, and otherwise expanded to the live
+//! Applications. In regex mode a line is anchored and its wildcards do not cross `/`, so that nothing has to be expanded.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::grant::{AppNamespace, Applications, Grant};
+use crate::argocd::kinds::Application;
+use crate::argocd::policy::{self, MatchMode, csv};
+
+/// What decides how a grant is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The instance's namespace.
+    pub namespace: &'a str,
+    /// How Argo CD compares.
+    pub mode: MatchMode,
+    /// Whether Applications may live in other namespaces.
+    pub elsewhere: bool,
+    /// The live Applications; `None`: they cannot be seen.
+    pub applications: Option<&'a [Arc<Application>]>,
+}
+
+/// The lines of a grant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// `p` lines, sorted, then `g` lines, sorted.
+    pub lines: Vec<String>,
+    /// No application is named by any line (yet).
+    pub no_applications: bool,
+    /// Something had to be expanded, and the Applications cannot be seen: what is here may be too little, never too much.
+    pub blind: bool,
+}
+
+/// Whether an Application is one that the selector means.
+#[must_use]
+pub fn selects(selector: &Applications, app: &Application, own: &str) -> bool {
+    let namespace = app.metadata.namespace.as_deref().unwrap_or_default();
+    let in_namespace = match &selector.namespace {
+        AppNamespace::Own => namespace == own,
+        AppNamespace::Named(named) => namespace == named,
+        AppNamespace::Any => true,
+    };
+    in_namespace && selector.project.matches(app.project()) && selector.name.matches(app.metadata.name.as_deref().unwrap_or_default())
+}
+
+/// Writes the lines of a grant.
+#[must_use]
+pub fn render(grant: &Grant, context: Context<'_>) -> Lines {
+    let mut objects = BTreeSet::new();
+    let mut blind = false;
+    for selector in &grant.applications {
+        match context.mode {
+            MatchMode::Regex => objects.extend(as_regex(selector, context)),
+            MatchMode::Glob => match as_glob(selector, context) {
+                Some(object) => {
+                    objects.insert(object);
+                }
+                None => match context.applications {
+                    Some(live) => objects.extend(
+                        live.iter().filter(|app| selects(selector, app, context.namespace)).filter_map(|app| object_of(app, context.namespace)),
+                    ),
+                    None => blind = true,
+                },
+            },
+        }
+    }
+    let exact = |word: &str| if context.mode == MatchMode::Regex { format!("^{word}$") } else { word.to_owned() };
+    let rule = |resource: &str, action: &str, object: &str| csv::line(&["p", &grant.role, &exact(resource), &exact(action), object, "allow"]);
+    let rules = objects.iter().flat_map(|object| [rule("applications", "get", object), rule("exec", "create", object)]);
+    let members = grant.subjects.iter().map(|subject| csv::line(&["g", subject, &grant.role]));
+    // A role without any application needs no members: then nothing is written at all.
+    let lines = if objects.is_empty() { Vec::new() } else { rules.chain(members).collect() };
+    Lines { no_applications: objects.is_empty(), lines, blind }
+}
+
+/// The name that Argo CD's RBAC has for an Application. Names that Kubernetes would not admit are left out.
+fn object_of(app: &Application, own: &str) -> Option<String> {
+    let plain = |name: &str| policy::NamePattern::parse(name).is_ok_and(|n| n.is_literal());
+    let (project, name) = (app.project(), app.metadata.name.as_deref()?);
+    let namespace = app.metadata.namespace.as_deref()?;
+    if ![project, name, namespace].into_iter().all(plain) {
+        return None;
+    }
+    Some(if namespace == own { format!("{project}/{name}") } else { format!("{project}/{namespace}/{name}") })
+}
+
+/// The object as a glob, where that matches just what is meant; `None` where it must be expanded.
+fn as_glob(selector: &Applications, context: Context<'_>) -> Option<String> {
+    let (project, name) = (&selector.project, &selector.name);
+    let literal = project.is_literal() && name.is_literal();
+    match &selector.namespace {
+        // Without three-part objects there is nothing that a `*` could cross into.
+        AppNamespace::Own | AppNamespace::Any if literal && selector.namespace == AppNamespace::Own || !context.elsewhere => {
+            Some(format!("{}/{}", project.as_glob(), name.as_glob()))
+        }
+        AppNamespace::Own => None,
+        // `shop/team/web-*` has three parts already, and a name holds no `/`.
+        AppNamespace::Named(namespace) if project.is_literal() => Some(format!("{}/{namespace}/{}", project.as_glob(), name.as_glob())),
+        AppNamespace::Named(_) => None,
+        // Every application of the project wherever it lives: here the crossing is what is meant.
+        AppNamespace::Any if name.is_any() && (project.is_literal() || project.is_any()) => Some(format!("{}/*", project.as_glob())),
+        AppNamespace::Any => None,
+    }
+}
+
+fn as_regex(selector: &Applications, context: Context<'_>) -> Vec<String> {
+    let (project, name) = (selector.project.to_regex(), selector.name.to_regex());
+    match &selector.namespace {
+        AppNamespace::Named(namespace) => vec![format!("^{project}/{namespace}/{name}$")],
+        AppNamespace::Any if context.elsewhere => vec![format!("^{project}/([^/]*/)?{name}$")],
+        AppNamespace::Own | AppNamespace::Any => vec![format!("^{project}/{name}$")],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::fixtures::{app, grant};
+    use super::*;
+
+    fn objects(applications: &str, mode: MatchMode, elsewhere: bool, live: &[Arc<Application>]) -> Vec<String> {
+        let grant = grant(&format!("{{subjects: [{{kind: Group, name: g}}], applications: {applications}}}"));
+        let lines = render(&grant, Context { namespace: "argocd", mode, elsewhere, applications: Some(live) }).lines;
+        let fields = lines.iter().map(|l| csv::fields(l).unwrap());
+        fields.filter(|f| f[0] == "p" && f[2].contains("exec")).map(|f| f[4].clone()).collect()
+    }
+
+    #[test]
+    fn a_wildcard_stays_a_wildcard_only_where_it_cannot_cross_a_slash() {
+        let live = [app("argocd", "shop", "web-1"), app("web-team", "shop", "secret-app"), app("argocd", "other", "web-2")];
+        let glob = |apps: &str, elsewhere| objects(apps, MatchMode::Glob, elsewhere, &live);
+        assert_eq!(glob("[{project: shop, name: 'web-*'}]", false), ["shop/web-*"]);
+        assert_eq!(glob("[{project: shop, name: 'web-*'}]", true), ["shop/web-1"]);
+        assert_eq!(glob("[{project: shop}]", true), ["shop/web-1"]);
+        assert_eq!(glob("[{project: '*'}]", true), ["other/web-2", "shop/web-1"]);
+        assert_eq!(glob("[{project: shop, namespace: '*'}]", true), ["shop/*"]);
+        assert_eq!(glob("[{project: '*', namespace: '*'}]", true), ["*/*"]);
+        assert_eq!(glob("[{project: 's*', namespace: '*'}]", true), ["shop/web-1", "shop/web-team/secret-app"]);
+        assert_eq!(glob("[{project: shop, name: 'web-*', namespace: '*'}]", true), ["shop/web-1"]);
+        assert_eq!(glob("[{project: shop, name: 's*', namespace: web-team}]", true), ["shop/web-team/s*"]);
+        assert_eq!(glob("[{project: shop, name: web-1}]", true), ["shop/web-1"]);
+        assert_eq!(glob("[{project: shop, name: secret-app, namespace: '*'}]", true), ["shop/web-team/secret-app"]);
+    }
+
+    #[test]
+    fn in_regex_mode_lines_are_anchored_and_do_not_cross_a_slash() {
+        let regex = |apps: &str, elsewhere| objects(apps, MatchMode::Regex, elsewhere, &[]);
+        assert_eq!(regex("[{project: shop, name: 'web.*'}]", true), ["^shop/web\\.[^/]*$"]);
+        assert_eq!(regex("[{project: '*', namespace: '*'}]", true), ["^[^/]*/([^/]*/)?[^/]*$"]);
+        assert_eq!(regex("[{project: shop, namespace: team}]", true), ["^shop/team/[^/]*$"]);
+    }
+
+    #[test]
+    fn without_sight_of_applications_nothing_is_guessed() {
+        let grant = grant("{subjects: [{kind: Group, name: g}], applications: [{project: shop}]}");
+        let lines = render(&grant, Context { namespace: "argocd", mode: MatchMode::Glob, elsewhere: true, applications: None });
+        assert!(lines.blind && lines.lines.is_empty());
+    }
+}

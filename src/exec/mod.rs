@@ -1,0 +1,27 @@
+//! `ExecAccess`: from what is declared and what is seen to what is to be written and what is to be said. Pure.
+//!
+//! ```text
+//! World --admission--> cases --fold, one file per layer--> Plan (writes, outlooks) --apply--> (elsewhere) --status--> ExecAccessStatus
+//! ```
+//! `plan` is the one function that the controller, the command line and the tests share.
+
+pub mod admission;
+pub mod flag;
+pub mod grant;
+pub mod in_place;
+pub mod ingress;
+pub mod lines;
+pub mod plan;
+pub mod policy;
+pub mod server;
+pub mod shared;
+pub mod status;
+pub mod world;
+pub mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use plan::{Outlook, Plan, plan};
+pub use world::{NotSeen, Seen, World};
+pub use write::{Action, Direction, Kind, Layer, Target, Write};

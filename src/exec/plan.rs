@@ -1,0 +1,254 @@
+//! The plan: one pure function from what is seen to the next writes and to what is to be said. Pure.
+//!
+//! A plan holds one step: as long as anything is to be taken away it holds only that; then what a grant needs beforehand; then what
+//! is given. The caller applies it, looks again, and plans again, until there is nothing to write. So the order "all narrowing before
+//! all widening" holds without being kept anywhere.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::admission::{self, Case};
+use super::ingress::IngressOutlook;
+use super::policy::PolicyOutlook;
+use super::server::ServerOutlook;
+use super::world::{Unreadable, World, uid};
+use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
+use super::{flag, ingress, policy, server};
+use crate::api::conditions::{Reason, Verdict};
+use crate::api::status::{Change, InstanceStatus};
+use crate::api::{ABANDON, ExecAccess, FINALIZER, Mode};
+use crate::argocd::instance;
+
+/// A plan that was not applied yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Prepared;
+/// A plan that was applied: only from such a one can a status be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Applied;
+
+/// The next step for one instance.
+#[derive(Debug, Clone)]
+pub struct Plan<State = Prepared> {
+    /// The writes, in their order.
+    pub writes: Vec<Write>,
+    /// What is to be said of each object, by age.
+    pub outlooks: Vec<Outlook>,
+    /// Objects that cannot be parsed.
+    pub unreadable: Vec<Unreadable>,
+    /// The instance as found.
+    pub instance: InstanceStatus,
+    state: PhantomData<State>,
+}
+
+impl Plan<Prepared> {
+    /// The same plan, after its writes were sent. Only `cluster_io::apply` calls it.
+    #[must_use]
+    pub fn applied(self) -> Plan<Applied> {
+        let Self { writes, outlooks, unreadable, instance, state: _ } = self;
+        Plan { writes, outlooks, unreadable, instance, state: PhantomData }
+    }
+}
+
+/// What is to be said of one object, apart from what only a review can prove.
+#[derive(Debug, Clone)]
+pub struct Outlook {
+    /// The object.
+    pub access: Arc<ExecAccess>,
+    /// Whether it takes effect.
+    pub effective: bool,
+    /// `Accepted`.
+    pub accepted: Verdict,
+    /// `Active`.
+    pub active: Verdict,
+    /// `PolicyApplied`, and what stands there.
+    pub policy: Option<PolicyOutlook>,
+    /// What `ServerAuthorized` will rest on.
+    pub server: Option<ServerOutlook>,
+    /// `ExecEnabled`.
+    pub flag: Option<Verdict>,
+    /// `IngressReady`, and what was set where.
+    pub ingress: Option<IngressOutlook>,
+    /// In Observe mode: what would change.
+    pub changes: Vec<Change>,
+    /// While it is being deleted: what could not be handed back.
+    pub debt: Option<String>,
+}
+
+/// Makes the plan. `now` is used for the time of a change only.
+#[must_use]
+pub fn plan(world: &World, now: jiff::Timestamp) -> Plan<Prepared> {
+    let mut cases = admission::judge(world);
+    let finalizers = add_finalizers(&mut cases);
+    let folded = fold(world, &cases, now);
+    let debts = debts(world, &cases);
+    let withdrawn = !folded.wanted.writes.iter().any(|w| w.direction != Direction::Widen);
+    let releases: Vec<Write> = if withdrawn { cases.iter().filter_map(|case| release(world, case, &debts)).collect() } else { abandoned(&cases) };
+    let observed = observe(world, &cases, &folded, now);
+    let outlooks = outlooks(&cases, &folded, &debts, observed);
+    Plan {
+        writes: step(folded.wanted.writes, finalizers, releases),
+        outlooks,
+        unreadable: world.unreadable.clone(),
+        instance: found(world),
+        state: PhantomData,
+    }
+}
+
+/// One step out of all that is wanted.
+fn step(wanted: Vec<Write>, finalizers: Vec<Write>, releases: Vec<Write>) -> Vec<Write> {
+    let (mut narrow, rest): (Vec<Write>, Vec<Write>) = wanted.into_iter().partition(|w| w.direction == Direction::Narrow);
+    let mut writes = if narrow.is_empty() { rest } else { std::mem::take(&mut narrow) };
+    writes.extend(finalizers);
+    writes.extend(releases);
+    writes.sort_by_key(Write::order);
+    writes
+}
+
+/// The finalizer comes before the first shared write: an object without it does not take effect yet.
+fn add_finalizers(cases: &mut [Case]) -> Vec<Write> {
+    let mut writes = Vec::new();
+    for case in cases.iter_mut().filter(|c| c.effective && !has_finalizer(&c.access)) {
+        case.effective = false;
+        case.active = Verdict::no(Reason::Pending, "the finalizer is set first");
+        let finalizers: Vec<&str> = case.access.metadata.finalizers.iter().flatten().map(String::as_str).chain([FINALIZER]).collect();
+        writes.push(finalizer_write(&case.access, &finalizers, "set the finalizer before the first shared write"));
+    }
+    writes
+}
+
+fn has_finalizer(access: &ExecAccess) -> bool {
+    access.metadata.finalizers.iter().flatten().any(|f| f == FINALIZER)
+}
+
+fn finalizer_write(access: &ExecAccess, finalizers: &[&str], why: &'static str) -> Write {
+    let (namespace, name) = (access.metadata.namespace.as_deref().unwrap_or_default(), access.metadata.name.as_deref().unwrap_or_default());
+    let patch = json!({"metadata": {"resourceVersion": access.metadata.resource_version, "finalizers": finalizers}});
+    Write {
+        target: Target::namespaced(Kind::ExecAccess, namespace, name),
+        layer: Layer::Finalizer,
+        direction: Direction::Keep,
+        action: Action::Merge(patch),
+        why,
+    }
+}
+
+/// Drops the finalizer of an object whose access is gone.
+fn release(world: &World, case: &Case, debts: &BTreeMap<String, String>) -> Option<Write> {
+    let going = case.access.metadata.deletion_timestamp.is_some() || world.withdraw_all;
+    let owes = debts.contains_key(uid(&case.access.metadata)) && !is_abandoned(&case.access);
+    (going && has_finalizer(&case.access) && !owes).then(|| drop_finalizer(&case.access))
+}
+
+/// Objects that are let go although something could not be handed back.
+fn abandoned(cases: &[Case]) -> Vec<Write> {
+    let going = cases.iter().filter(|c| c.access.metadata.deletion_timestamp.is_some() && has_finalizer(&c.access) && is_abandoned(&c.access));
+    going.map(|c| drop_finalizer(&c.access)).collect()
+}
+
+fn is_abandoned(access: &ExecAccess) -> bool {
+    access.metadata.annotations.as_ref().is_some_and(|a| a.get(ABANDON).is_some_and(|v| v == "true"))
+}
+
+fn drop_finalizer(access: &ExecAccess) -> Write {
+    let rest: Vec<&str> = access.metadata.finalizers.iter().flatten().map(String::as_str).filter(|f| *f != FINALIZER).collect();
+    finalizer_write(access, &rest, "everything is handed back")
+}
+
+/// What a deleted object may still have somewhere that cannot be seen: only what its status says it had.
+fn debts(world: &World, cases: &[Case]) -> BTreeMap<String, String> {
+    let last = !cases.iter().any(|c| c.effective);
+    let mut debts = BTreeMap::new();
+    for case in cases.iter().filter(|c| !c.effective && has_finalizer(&c.access)) {
+        let Some(status) = &case.access.status else { continue };
+        let had_binding = status.server.as_ref().is_some_and(|s| s.namespaces.iter().any(|n| n.granted_by_us));
+        let had_flag = status.conditions.iter().any(|c| c.type_ == "ExecEnabled" && c.status == "True");
+        let unseen = [
+            (status.policy.as_ref().is_some_and(|p| p.line_count > 0)).then(|| world.rbac_cm.as_ref().err()).flatten(),
+            had_binding.then(|| world.role_bindings.as_ref().err()).flatten(),
+            had_binding.then(|| world.cluster_role_binding.as_ref().err()).flatten(),
+            (last && had_flag).then(|| world.argocd_cm.as_ref().err()).flatten(),
+            (last && !status.ingresses.is_empty()).then(|| world.ingresses.as_ref().err()).flatten(),
+        ];
+        if let Some(not_seen) = unseen.into_iter().flatten().next() {
+            let message = format!(
+                "what this object had set cannot be handed back: {not_seen}. The annotation {ABANDON}=\"true\" lets it go and leaves that behind"
+            );
+            debts.insert(uid(&case.access.metadata).to_owned(), message);
+        }
+    }
+    debts
+}
+
+/// All layers, folded.
+struct Folded {
+    wanted: Wanted,
+    policy: BTreeMap<usize, PolicyOutlook>,
+    server: BTreeMap<usize, ServerOutlook>,
+    ingress: BTreeMap<usize, IngressOutlook>,
+    flag: Verdict,
+}
+
+fn fold(world: &World, cases: &[Case], now: jiff::Timestamp) -> Folded {
+    let at = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let (policy_wanted, policy) = policy::fold(world, cases);
+    let (server_wanted, server) = server::fold(world, cases);
+    let (ingress_wanted, ingress) = ingress::fold(world, cases, &at);
+    let (flag_wanted, flag) = flag::fold(world, cases, now);
+    let mut wanted = Wanted::default();
+    for Wanted { writes, changes } in [policy_wanted, server_wanted, ingress_wanted, flag_wanted] {
+        wanted.writes.extend(writes);
+        wanted.changes.extend(changes);
+    }
+    Folded { wanted, policy, server, ingress, flag }
+}
+
+/// What each observing object would change: the plan with it minus the plan without it.
+fn observe(world: &World, cases: &[Case], without: &Folded, now: jiff::Timestamp) -> BTreeMap<usize, Vec<Change>> {
+    let observing = |case: &Case| case.grant.is_some() && case.access.spec.mode == Mode::Observe && case.active.reason == Reason::Observing;
+    let indices: Vec<usize> = cases.iter().enumerate().filter(|(_, c)| observing(c)).map(|(i, _)| i).collect();
+    let changes_with = |index: usize| {
+        let mut with: Vec<Case> = cases.to_vec();
+        if let Some(case) = with.get_mut(index) {
+            case.effective = true;
+        }
+        let mut changes = fold(world, &with, now).wanted.changes;
+        changes.retain(|c| !without.wanted.changes.contains(c));
+        changes.sort();
+        changes.truncate(50);
+        (index, changes)
+    };
+    indices.into_iter().map(changes_with).collect()
+}
+
+fn outlooks(cases: &[Case], folded: &Folded, debts: &BTreeMap<String, String>, mut observed: BTreeMap<usize, Vec<Change>>) -> Vec<Outlook> {
+    let outlook = |(index, case): (usize, &Case)| Outlook {
+        access: Arc::clone(&case.access),
+        effective: case.effective,
+        accepted: case.accepted.clone(),
+        active: case.active.clone(),
+        policy: folded.policy.get(&index).cloned(),
+        server: folded.server.get(&index).cloned(),
+        flag: case.effective.then(|| folded.flag.clone()),
+        ingress: folded.ingress.get(&index).cloned(),
+        changes: observed.remove(&index).unwrap_or_default(),
+        debt: debts.get(uid(&case.access.metadata)).cloned(),
+    };
+    cases.iter().enumerate().map(outlook).collect()
+}
+
+/// The instance as found.
+fn found(world: &World) -> InstanceStatus {
+    let server = world.server().ok().and_then(Result::ok);
+    let deployment =
+        server.as_ref().and_then(|s| world.deployments.as_ref().ok()?.iter().find(|d| d.metadata.name.as_deref() == Some(s.deployment.as_str())));
+    InstanceStatus {
+        argocd_version: server.as_ref().and_then(|s| s.version.clone()),
+        kubernetes_version: world.kubernetes_version.clone(),
+        installer: deployment.map(|d| instance::installer(d).to_owned()),
+        deployment: server.as_ref().map(|s| s.deployment.clone()),
+        service_account: server.map(|s| s.service_account),
+    }
+}

@@ -1,0 +1,289 @@
+//! argocd-rbac-cm: one key for each object, and nothing else of it. Pure.
+//!
+//! A broken line anywhere takes down all of Argo CD's RBAC, so the whole policy is checked before anything is added. Taking away is
+//! never blocked: not by a broken line of somebody else, nor by something that cannot be seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::admission::{Case, is_our_key, key_of};
+use super::grant::{AppNamespace, Grant};
+use super::lines::{self, Context, Lines};
+use super::world::World;
+use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
+use crate::api::conditions::{Reason, Verdict};
+use crate::api::status::{Change, PolicyStatus};
+use crate::argocd::policy::{self, BrokenLine, Data, MatchMode, csv};
+use crate::argocd::{ARGOCD_RBAC_CM, PART_OF};
+
+/// All keys of ours together.
+const OUR_LIMIT: usize = 512 * 1024;
+/// The whole ConfigMap; Kubernetes refuses more than 1 MiB.
+const TOTAL_LIMIT: usize = 900 * 1024;
+
+/// What the layer says to one object in effect.
+#[derive(Clone, Debug)]
+pub struct PolicyOutlook {
+    /// The verdict of `PolicyApplied`.
+    pub verdict: Verdict,
+    /// What stands in the ConfigMap.
+    pub status: Option<PolicyStatus>,
+}
+
+/// What one object's key is to hold.
+struct Desired {
+    lines: Vec<String>,
+    text: String,
+    blind: bool,
+    no_applications: bool,
+    too_large: bool,
+}
+
+/// What the layer wants, and what it says to each object in effect (by its index among the cases).
+#[must_use]
+pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOutlook>) {
+    let data = match world.policy() {
+        Ok(data) => data,
+        Err(not_seen) => {
+            let verdict = Verdict::unknown(Reason::NotReadable, not_seen.to_string());
+            let blind = |(i, _): (usize, &Case)| (i, PolicyOutlook { verdict: verdict.clone(), status: None });
+            return (Wanted::default(), cases.iter().enumerate().filter(|(_, c)| c.effective).map(blind).collect());
+        }
+    };
+    let foreign: Data = data.iter().filter(|(k, _)| !is_our_key(k)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let desired = desired(world, cases, &data, &foreign);
+    let mut keys: BTreeMap<String, (Vec<String>, String)> =
+        desired.values().filter(|(_, d)| !d.lines.is_empty() && !d.too_large).map(|(k, d)| (k.clone(), (d.lines.clone(), d.text.clone()))).collect();
+    if !world.withdraw_all {
+        for frozen in &world.unreadable {
+            let key = key_of(frozen.metadata.name.as_deref().unwrap_or_default());
+            if let Some(text) = data.get(&key) {
+                keys.insert(key, (written(text), text.clone()));
+            }
+        }
+    }
+    let broken = broken(&foreign, &keys);
+    let obstacle = broken.as_ref().err().map(|b| Verdict::no(Reason::ForeignPolicyBroken, broken_message(b))).or_else(|| {
+        let blind = world.projects.as_ref().err()?;
+        Some(Verdict::unknown(Reason::NotReadable, blind.to_string()))
+    });
+    let wanted = writes(world, &data, &keys, obstacle.is_none());
+    let outlooks = desired.iter().map(|(index, (key, d))| (*index, outlook(world, cases, *index, key, d, &data, obstacle.as_ref()))).collect();
+    (wanted, outlooks)
+}
+
+fn desired(world: &World, cases: &[Case], data: &Data, foreign: &Data) -> BTreeMap<usize, (String, Desired)> {
+    let context = Context {
+        namespace: world.namespace(),
+        mode: policy::match_mode(data),
+        // Without sight of argocd-server the careful answer is yes.
+        elsewhere: world.server().ok().and_then(Result::ok).is_none_or(|s| s.applications_elsewhere),
+        applications: world.applications.as_deref().ok(),
+    };
+    let mut ours = 0;
+    let mut total: usize = foreign.iter().map(|(k, v)| k.len() + v.len()).sum();
+    let mut all = BTreeMap::new();
+    // In the order of age: an object that was admitted is never pushed out by a younger one.
+    for (index, case) in cases.iter().enumerate().filter(|(_, c)| c.effective) {
+        let Some(grant) = &case.grant else { continue };
+        let key = key_of(grant.access.metadata.name.as_deref().unwrap_or_default());
+        let Lines { lines, no_applications, blind } = lines::render(grant, context);
+        let lines = if blind { with_justified(lines, grant, context, data.get(&key).map_or("", String::as_str)) } else { lines };
+        let text = text(grant, &lines);
+        let size = key.len() + text.len();
+        let too_large = ours + size > OUR_LIMIT || total + size > TOTAL_LIMIT;
+        if !too_large && !lines.is_empty() {
+            ours += size;
+            total += size;
+        }
+        all.insert(index, (key, Desired { lines, text, blind, no_applications, too_large }));
+    }
+    all
+}
+
+/// Where the Applications cannot be seen: what stands there already stays as far as the object still declares it.
+fn with_justified(rendered: Vec<String>, grant: &Grant, context: Context<'_>, current: &str) -> Vec<String> {
+    let declared = |line: &String| {
+        let Ok(fields) = csv::fields(line) else { return false };
+        match fields.as_slice() {
+            [kind, subject, role] if kind == "g" => *role == grant.role && grant.subjects.contains(subject),
+            [kind, role, resource, action, object, effect]
+                if kind == "p" && *role == grant.role && effect == "allow" && context.mode == MatchMode::Glob =>
+            {
+                let pair = matches!((resource.as_str(), action.as_str()), ("applications", "get") | ("exec", "create"));
+                pair && !object.contains(['*', '?']) && is_declared(grant, object)
+            }
+            _ => false,
+        }
+    };
+    let kept = written(current).into_iter().filter(declared);
+    let all: BTreeSet<String> = rendered.into_iter().chain(kept).collect();
+    let (rules, members): (Vec<String>, Vec<String>) = all.into_iter().partition(|l| l.starts_with("p,"));
+    if rules.is_empty() { Vec::new() } else { rules.into_iter().chain(members).collect() }
+}
+
+fn is_declared(grant: &Grant, object: &str) -> bool {
+    let parts: Vec<&str> = object.split('/').collect();
+    let (project, namespace, name) = match parts.as_slice() {
+        [project, name] => (*project, None, *name),
+        [project, namespace, name] => (*project, Some(*namespace), *name),
+        _ => return false,
+    };
+    grant.applications.iter().any(|selector| {
+        let namespace = match (&selector.namespace, namespace) {
+            (AppNamespace::Any, _) | (AppNamespace::Own, None) => true,
+            (AppNamespace::Named(want), Some(have)) => want == have,
+            (AppNamespace::Named(_), None) | (AppNamespace::Own, Some(_)) => false,
+        };
+        namespace && selector.project.matches(project) && selector.name.matches(name)
+    })
+}
+
+fn text(grant: &Grant, lines: &[String]) -> String {
+    let access = &grant.access;
+    let (namespace, name) = (access.metadata.namespace.as_deref().unwrap_or_default(), access.metadata.name.as_deref().unwrap_or_default());
+    let mut text = format!("# ExecAccess {namespace}/{name}; kept by argocd-access-operator, changes here are undone\n");
+    if let Some(reason) = access.spec.reason.as_deref().map(str::trim).filter(|r| !r.is_empty()) {
+        text.push_str("# Reason: ");
+        text.push_str(reason);
+        text.push('\n');
+    }
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
+/// The lines of a text that mean something.
+fn written(text: &str) -> Vec<String> {
+    text.split('\n').map(|l| l.trim_matches(csv::is_go_space)).filter(|l| !l.is_empty() && !l.starts_with('#')).map(ToOwned::to_owned).collect()
+}
+
+/// Checks the policy as Argo CD will compose it, and that our part of it is read back as the very lines that were meant.
+fn broken(foreign: &Data, keys: &BTreeMap<String, (Vec<String>, String)>) -> Result<(), BrokenLine> {
+    policy::validate(foreign)?;
+    for (key, (lines, text)) in keys {
+        policy::validate(&Data::from([(key.clone(), text.clone())]))?;
+        if written(text) != *lines {
+            return Err(BrokenLine {
+                key: key.clone(),
+                number: 0,
+                why: "the lines are not read back as they were meant".to_owned(),
+                text: String::new(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn broken_message(broken: &BrokenLine) -> String {
+    format!("{broken}; while it is broken Argo CD loads no policy at all, so nothing is added. Mend or remove that line")
+}
+
+fn writes(world: &World, data: &Data, keys: &BTreeMap<String, (Vec<String>, String)>, may_widen: bool) -> Wanted {
+    let mut wanted = Wanted::default();
+    let target = Target::namespaced(Kind::ConfigMap, world.namespace(), ARGOCD_RBAC_CM);
+    let mut narrow: Map<String, Value> = Map::new();
+    let mut widen: Map<String, Value> = Map::new();
+    for (key, text) in data.iter().filter(|(k, _)| is_our_key(k)) {
+        let empty = Vec::new();
+        let desired = keys.get(key).map_or(&empty, |(lines, _)| lines);
+        let current = written(text);
+        if current.iter().all(|l| desired.contains(l)) && !desired.is_empty() {
+            continue;
+        }
+        let kept: Vec<&String> = desired.iter().filter(|l| current.contains(l)).collect();
+        let left = kept.iter().any(|l| l.starts_with("p,")).then(|| kept.iter().map(|l| format!("{l}\n")).collect::<String>());
+        narrow.insert(key.clone(), left.map_or(Value::Null, Value::String));
+    }
+    for (key, (_, text)) in keys {
+        if data.get(key) != Some(text) {
+            widen.insert(key.clone(), Value::String(text.clone()));
+        }
+    }
+    let of = |key: &String, to: Option<String>| Change { object: target.to_string(), field: format!("data/{key}"), from: data.get(key).cloned(), to };
+    wanted.changes.extend(narrow.keys().filter(|k| !keys.contains_key(*k)).map(|k| of(k, None)));
+    wanted.changes.extend(widen.iter().map(|(k, v)| of(k, v.as_str().map(ToOwned::to_owned))));
+    let Ok(Some(config_map)) = &world.rbac_cm else {
+        wanted.writes.extend(recreate(world, &target, if may_widen { widen } else { Map::new() }));
+        return wanted;
+    };
+    let merge =
+        |values: Map<String, Value>| Action::Merge(json!({"metadata": {"resourceVersion": config_map.metadata.resource_version}, "data": values}));
+    if !narrow.is_empty() {
+        wanted.writes.push(Write {
+            target,
+            layer: Layer::Policy,
+            direction: Direction::Narrow,
+            action: merge(narrow),
+            why: "take policy lines away",
+        });
+    } else if may_widen && !widen.is_empty() {
+        wanted.writes.push(Write { target, layer: Layer::Policy, direction: Direction::Widen, action: merge(widen), why: "write policy lines" });
+    } else if crate::ownership::managed_fields::ours_present(&config_map.metadata) && keys.is_empty() && !data.keys().any(|k| is_our_key(k)) {
+        wanted.writes.push(super::shared::disown(&target, Layer::Policy, &config_map.metadata));
+    }
+    wanted
+}
+
+/// Argo CD keeps the policy of a deleted argocd-rbac-cm in memory. So whoever may still hold something of ours there is only cut off by
+/// creating it anew, be it empty; and it is never deleted by us.
+fn recreate(world: &World, target: &Target, values: Map<String, Value>) -> Option<Write> {
+    let held = |a: &std::sync::Arc<crate::api::ExecAccess>| a.metadata.finalizers.iter().flatten().any(|f| f == crate::api::FINALIZER);
+    if values.is_empty() && !world.accesses.iter().any(held) {
+        return None;
+    }
+    let direction = if values.is_empty() { Direction::Narrow } else { Direction::Widen };
+    let body = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": ARGOCD_RBAC_CM, "namespace": world.namespace(), "labels": {PART_OF.0: PART_OF.1, "app.kubernetes.io/name": ARGOCD_RBAC_CM}},
+        "data": values,
+    });
+    Some(Write {
+        target: target.clone(),
+        layer: Layer::Policy,
+        direction,
+        action: Action::Apply(body),
+        why: "create argocd-rbac-cm anew: Argo CD keeps the old policy until it sees a new one",
+    })
+}
+
+fn outlook(world: &World, cases: &[Case], index: usize, key: &str, desired: &Desired, data: &Data, obstacle: Option<&Verdict>) -> PolicyOutlook {
+    let case = cases.get(index);
+    let current = data.get(key).map(|t| written(t)).unwrap_or_default();
+    let role = case.and_then(|c| c.grant.as_ref()).map_or("", |g| g.role.trim_start_matches("role:"));
+    let line_count = i64::try_from(current.len()).unwrap_or(i64::MAX);
+    let status = Some(PolicyStatus { role: role.to_owned(), key: key.to_owned(), lines: current.iter().take(100).cloned().collect(), line_count });
+    let verdict = if desired.too_large {
+        Verdict::no(
+            Reason::PolicyTooLarge,
+            format!(
+                "with this object {ARGOCD_RBAC_CM} would pass {} KiB of ours or {} KiB in all; older objects come first. Name fewer subjects and applications, or use wildcards",
+                OUR_LIMIT / 1024,
+                TOTAL_LIMIT / 1024
+            ),
+        )
+    } else if let Some(obstacle) = obstacle {
+        obstacle.clone()
+    } else if desired.blind {
+        let why = world.applications.as_ref().err().map_or_else(String::new, ToString::to_string);
+        Verdict::unknown(Reason::NotReadable, why)
+    } else if desired.no_applications {
+        Verdict::no(
+            Reason::NoApplications,
+            "no live Application matches spec.applications, so there is nothing to grant yet; lines come as soon as one appears",
+        )
+    } else if current == desired.lines {
+        match case.and_then(|c| c.remark.clone()) {
+            Some(remark) => Verdict::yes(Reason::SubjectNeverMatches, remark),
+            None => Verdict::yes(Reason::Applied, format!("{} lines in {ARGOCD_RBAC_CM} key {key}", current.len())),
+        }
+    } else if matches!(world.rbac_cm, Ok(None)) {
+        Verdict::no(Reason::ConfigMapMissing, format!("{ARGOCD_RBAC_CM} does not exist; it is created"))
+    } else {
+        Verdict::no(Reason::Pending, "the policy lines are not written yet")
+    };
+    PolicyOutlook { verdict, status }
+}

@@ -1,0 +1,309 @@
+//! The Kubernetes rights of argocd-server: bindings of our own to the chart's fixed ClusterRole, in the namespaces where the pods are.
+//! Pure.
+//!
+//! They count only where Argo CD uses argocd-server's own ServiceAccount: for the cluster that it runs in. On other clusters the identity
+//! of the cluster Secret counts, which cannot be seen from here (`facts`, Argo CD `RawRestConfig`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::rbac::v1::{RoleRef, Subject};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use kube::core::{Selector, SelectorExt};
+use serde_json::{Value, json};
+
+use super::admission::Case;
+use super::grant::{Grant, Place};
+use super::lines::selects;
+use super::world::{NotSeen, Seen, World};
+use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
+use crate::api::INSTANCE_LABEL;
+use crate::api::conditions::{Reason, Verdict};
+use crate::api::status::Change;
+use crate::argocd::instance::{NoServer, Server};
+use crate::config::ServerRoles;
+
+/// Where one object needs argocd-server to exec.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    /// Scope Cluster.
+    pub cluster: bool,
+    /// The namespaces.
+    pub namespaces: BTreeSet<String>,
+    /// Namespaces that the instance's limits deny.
+    pub denied: BTreeSet<String>,
+    /// Namespaces that do not exist, or are going.
+    pub missing: BTreeSet<String>,
+    /// Destinations on other clusters.
+    pub remote: BTreeSet<String>,
+    /// What could not be seen.
+    pub blind: Option<NotSeen>,
+}
+
+/// What the layer found for one object; the reviews complete it.
+#[derive(Clone, Debug)]
+pub struct ServerOutlook {
+    /// Where.
+    pub reach: Reach,
+    /// The namespaces in which a binding (or rule) of ours is in place; `*`: in all.
+    pub bound: BTreeSet<String>,
+    /// What stands in the way of writing anything.
+    pub obstacle: Option<Verdict>,
+}
+
+/// Finds where a grant needs argocd-server to exec.
+#[must_use]
+pub fn reach(world: &World, grant: &Grant) -> Reach {
+    let mut reach = Reach::default();
+    let namespaces = match &world.namespaces {
+        Ok(namespaces) => Some(namespaces),
+        Err(not_seen) => {
+            reach.blind = Some(not_seen.clone());
+            None
+        }
+    };
+    let mut wanted = BTreeSet::new();
+    match &grant.place {
+        Place::Cluster => reach.cluster = true,
+        Place::Chosen(names, selector) => {
+            wanted.extend(names.iter().cloned());
+            let selected = |s: &LabelSelector| {
+                namespaces.into_iter().flatten().filter(|n| matches(s, n)).filter_map(|n| n.metadata.name.clone()).collect::<Vec<_>>()
+            };
+            wanted.extend(selector.as_ref().map(selected).unwrap_or_default());
+        }
+        Place::Destinations => match &world.applications {
+            Err(not_seen) => reach.blind = Some(not_seen.clone()),
+            Ok(applications) => {
+                let meant = |app: &&std::sync::Arc<_>| grant.applications.iter().any(|s| selects(s, app, world.namespace()));
+                for app in applications.iter().filter(meant) {
+                    let destination = &app.spec.destination;
+                    if !destination.is_in_cluster() {
+                        reach.remote.insert(destination.label());
+                    } else if let Some(namespace) = destination.namespace.as_ref().filter(|n| !n.is_empty()) {
+                        wanted.insert(namespace.clone());
+                    }
+                }
+            }
+        },
+    }
+    for namespace in wanted {
+        let alive = namespaces
+            .is_none_or(|all| all.iter().any(|n| n.metadata.name.as_deref() == Some(&namespace) && n.metadata.deletion_timestamp.is_none()));
+        if world.settings.limits.denied_namespaces.contains(&namespace) {
+            reach.denied.insert(namespace);
+        } else if alive {
+            reach.namespaces.insert(namespace);
+        } else {
+            reach.missing.insert(namespace);
+        }
+    }
+    reach
+}
+
+fn matches(selector: &LabelSelector, namespace: &Namespace) -> bool {
+    let empty = BTreeMap::new();
+    // A selector that cannot be read selects nothing.
+    Selector::try_from(selector.clone()).is_ok_and(|s| s.matches(namespace.metadata.labels.as_ref().unwrap_or(&empty)))
+}
+
+/// Whose rights are meant, or why that is not known.
+///
+/// # Errors
+/// The verdict of `ServerAuthorized`.
+pub fn server(world: &World) -> Result<Server, Verdict> {
+    match world.server() {
+        Err(not_seen) => Err(Verdict::unknown(Reason::NotReadable, not_seen.to_string())),
+        Ok(Err(NoServer::Missing)) => Err(Verdict::no(
+            Reason::ServerNotFound,
+            format!(
+                "no Deployment in {} is argocd-server (labels app.kubernetes.io/part-of=argocd and app.kubernetes.io/component=server); install Argo CD here, or label it",
+                world.namespace()
+            ),
+        )),
+        Ok(Err(NoServer::Ambiguous(names))) => Err(Verdict::no(
+            Reason::ServerAmbiguous,
+            format!(
+                "more than one Deployment in {} looks like argocd-server: {}; remove the label app.kubernetes.io/component=server from those that are not",
+                world.namespace(),
+                names.join(", ")
+            ),
+        )),
+        Ok(Ok(server)) => Ok(server),
+    }
+}
+
+/// What the layer wants, and what it found for each object in effect (by the object's index among the cases).
+#[must_use]
+pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, ServerOutlook>) {
+    let mut wanted = Wanted::default();
+    let server = server(world);
+    let reaches: BTreeMap<usize, Reach> =
+        cases.iter().enumerate().filter(|(_, c)| c.effective).filter_map(|(i, c)| Some((i, reach(world, c.grant.as_ref()?)))).collect();
+    // What cannot be computed is frozen: nothing is taken away on half a sight, and nothing is added.
+    let frozen = !world.withdraw_all && (!world.unreadable.is_empty() || reaches.values().any(|r| r.blind.is_some()));
+    let in_place = world.settings.server_roles == ServerRoles::InPlace;
+    let mut namespaces: BTreeSet<&str> = reaches.values().flat_map(|r| &r.namespaces).map(String::as_str).collect();
+    let cluster = reaches.values().any(|r| r.cluster);
+    let own_namespace = in_place && namespaces.remove(world.namespace());
+    let in_place_bound = super::in_place::fold(world, own_namespace || cluster, cluster, &mut wanted, frozen);
+    let bindings = Bindings { world, server: server.as_ref().ok() };
+    let mut bound = bindings.namespaced(&namespaces, frozen, &mut wanted);
+    bindings.clustered(cluster && !(in_place && !world.settings.in_place.cluster_role.is_empty()), frozen, &mut wanted, &mut bound);
+    bound.extend(in_place_bound);
+    let obstacle = server.err().or_else(|| world.role_bindings.as_ref().err().map(|n| Verdict::unknown(Reason::NotReadable, n.to_string())));
+    let outlooks = reaches.into_iter().map(|(i, reach)| (i, ServerOutlook { reach, bound: bound.clone(), obstacle: obstacle.clone() })).collect();
+    (wanted, outlooks)
+}
+
+/// Our bindings: what they must say, and what has to be done so that they do.
+struct Bindings<'a> {
+    world: &'a World,
+    server: Option<&'a Server>,
+}
+
+impl Bindings<'_> {
+    fn namespaced(&self, wanted_in: &BTreeSet<&str>, frozen: bool, wanted: &mut Wanted) -> BTreeSet<String> {
+        let mut bound = BTreeSet::new();
+        let Ok(bindings) = &self.world.role_bindings else { return bound };
+        let mut there = BTreeSet::new();
+        for binding in bindings {
+            let Some(namespace) = binding.metadata.namespace.as_deref() else { continue };
+            there.insert(namespace);
+            let target = Target::namespaced(Kind::RoleBinding, namespace, &self.world.binding_name());
+            if !self.is_ours(&binding.metadata) {
+                continue;
+            }
+            if !wanted_in.contains(namespace) {
+                if !frozen && !self.going(namespace) {
+                    wanted.writes.push(delete(&target, &binding.metadata));
+                    wanted.changes.push(removed(&target));
+                }
+                continue;
+            }
+            match self.state(&binding.role_ref, binding.subjects.as_deref()) {
+                State::Good => {
+                    bound.insert(namespace.to_owned());
+                }
+                // A roleRef cannot be changed: the binding goes, and comes again.
+                State::OtherRole => wanted.writes.push(delete(&target, &binding.metadata)),
+                State::OtherSubject => self.put(&target, wanted),
+            }
+        }
+        for namespace in wanted_in.iter().filter(|n| !there.contains(*n)) {
+            self.put(&Target::namespaced(Kind::RoleBinding, namespace, &self.world.binding_name()), wanted);
+        }
+        bound
+    }
+
+    fn clustered(&self, want: bool, frozen: bool, wanted: &mut Wanted, bound: &mut BTreeSet<String>) {
+        let Ok(binding) = &self.world.cluster_role_binding else { return };
+        let target = Target::cluster(Kind::ClusterRoleBinding, &self.world.binding_name());
+        let Some(binding) = binding else {
+            if want {
+                self.put(&target, wanted);
+            }
+            return;
+        };
+        if !self.is_ours(&binding.metadata) {
+            return;
+        }
+        if !want {
+            if !frozen {
+                wanted.writes.push(delete(&target, &binding.metadata));
+                wanted.changes.push(removed(&target));
+            }
+            return;
+        }
+        match self.state(&binding.role_ref, binding.subjects.as_deref()) {
+            State::Good => {
+                bound.insert("*".to_owned());
+            }
+            State::OtherRole => wanted.writes.push(delete(&target, &binding.metadata)),
+            State::OtherSubject => self.put(&target, wanted),
+        }
+    }
+
+    /// Never by its name alone: an object of our name without our mark is somebody else's.
+    fn is_ours(&self, meta: &ObjectMeta) -> bool {
+        meta.labels.as_ref().is_some_and(|l| l.get(INSTANCE_LABEL).is_some_and(|v| v == self.world.namespace()))
+    }
+
+    fn going(&self, namespace: &str) -> bool {
+        self.world
+            .namespaces
+            .as_ref()
+            .is_ok_and(|all| all.iter().any(|n| n.metadata.name.as_deref() == Some(namespace) && n.metadata.deletion_timestamp.is_some()))
+    }
+
+    fn state(&self, role: &RoleRef, subjects: Option<&[Subject]>) -> State {
+        let Some(server) = self.server else { return State::Good };
+        if role.kind != "ClusterRole" || role.name != self.world.exec_cluster_role {
+            return State::OtherRole;
+        }
+        let good =
+            |s: &Subject| s.kind == "ServiceAccount" && s.name == server.service_account && s.namespace.as_deref() == Some(self.world.namespace());
+        match subjects {
+            Some([only]) if good(only) => State::Good,
+            _ => State::OtherSubject,
+        }
+    }
+
+    fn put(&self, target: &Target, wanted: &mut Wanted) {
+        // Without a ServiceAccount there is nobody to bind.
+        let Some(server) = self.server else { return };
+        let body = self.body(target, server);
+        wanted.changes.push(Change {
+            object: target.to_string(),
+            field: "subjects".to_owned(),
+            from: None,
+            to: Some(format!("ServiceAccount {}/{} -> ClusterRole {}", self.world.namespace(), server.service_account, self.world.exec_cluster_role)),
+        });
+        wanted.writes.push(Write {
+            target: target.clone(),
+            layer: Layer::Server,
+            direction: Direction::Widen,
+            action: Action::Apply(body),
+            why: "let argocd-server exec",
+        });
+    }
+
+    fn body(&self, target: &Target, server: &Server) -> Value {
+        let (api_version, kind, _) = target.kind.names();
+        let mut metadata =
+            json!({"name": target.name, "labels": {INSTANCE_LABEL: self.world.namespace(), "app.kubernetes.io/managed-by": "argocd-access"}});
+        if let (Some(namespace), Some(map)) = (&target.namespace, metadata.as_object_mut()) {
+            map.insert("namespace".to_owned(), json!(namespace));
+        }
+        json!({
+            "apiVersion": api_version, "kind": kind, "metadata": metadata,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": self.world.exec_cluster_role},
+            "subjects": [{"kind": "ServiceAccount", "name": server.service_account, "namespace": self.world.namespace()}],
+        })
+    }
+}
+
+enum State {
+    Good,
+    OtherRole,
+    OtherSubject,
+}
+
+fn delete(target: &Target, meta: &ObjectMeta) -> Write {
+    let action = Action::Delete { uid: meta.uid.clone().unwrap_or_default(), resource_version: meta.resource_version.clone().unwrap_or_default() };
+    Write { target: target.clone(), layer: Layer::Server, direction: Direction::Narrow, action, why: "argocd-server needs no exec here (any more)" }
+}
+
+fn removed(target: &Target) -> Change {
+    Change { object: target.to_string(), field: "subjects".to_owned(), from: Some("bound".to_owned()), to: None }
+}
+
+/// What is known of a kind that this layer needs, or the first that is not.
+///
+/// # Errors
+/// The first kind that cannot be seen.
+pub fn needs(world: &World) -> Seen<()> {
+    world.namespaces.as_ref().map_err(Clone::clone)?;
+    world.role_bindings.as_ref().map_err(Clone::clone)?;
+    Ok(())
+}

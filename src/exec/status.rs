@@ -1,0 +1,252 @@
+//! The status of an object: what the applied plan found, completed by what the reviews prove. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::plan::Outlook;
+use super::server::ServerOutlook;
+use super::write::Layer;
+use crate::api::ExecAccessStatus;
+use crate::api::conditions::{ConditionType, Reason, State, Verdict, condition, shorten};
+use crate::api::status::{InstanceStatus, NamespaceVerdict, ServerStatus};
+use crate::argocd::instance::parse_version;
+
+/// The API server's answer to one question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether it is allowed.
+    pub allowed: bool,
+    /// Which grant allows it, as the API server says it.
+    pub reason: String,
+}
+
+/// What argocd-server's ServiceAccount may do in one namespace; `Err`: it could not be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Review {
+    /// `get pods`
+    pub pods_get: Answer,
+    /// `get pods/exec`
+    pub exec_get: Answer,
+    /// `create pods/exec`
+    pub exec_create: Answer,
+}
+
+/// The reviews of one round, by namespace; the empty name asks for all namespaces at once.
+pub type Reviews = BTreeMap<String, Result<Review, String>>;
+
+/// What went wrong in this round, by layer.
+pub type Failures = BTreeMap<Layer, Vec<String>>;
+
+/// The namespaces that a status of these objects needs reviews of.
+#[must_use]
+pub fn to_review(outlooks: &[Outlook]) -> BTreeSet<String> {
+    let reaches = outlooks.iter().filter_map(|o| o.server.as_ref()).filter(|s| s.obstacle.is_none());
+    let mut namespaces: BTreeSet<String> = reaches.clone().flat_map(|s| s.reach.namespaces.iter().cloned()).collect();
+    if reaches.count() > 0 {
+        namespaces.insert(String::new());
+    }
+    namespaces
+}
+
+/// The verbs that are missing for a terminal; empty when it can open.
+///
+/// Before Kubernetes 1.35 a WebSocket GET is authorised as `get` alone (and Argo CD falls back to POST, hence `create`); from 1.35 on
+/// `create` is asked for, too. Argo CD before 3.0 sends POST only (`facts`, Argo CD 1.3).
+#[must_use]
+pub fn missing(review: &Review, instance: &InstanceStatus) -> Vec<&'static str> {
+    let older_kubernetes = instance.kubernetes_version.as_deref().and_then(parse_version).is_some_and(|v| v < (1, 35));
+    let websockets = instance.argocd_version.as_deref().and_then(parse_version).is_none_or(|v| v >= (3, 0));
+    let get_is_enough = older_kubernetes && websockets;
+    let mut missing = Vec::new();
+    if !review.pods_get.allowed {
+        missing.push("get pods");
+    }
+    if !(review.exec_create.allowed || (get_is_enough && review.exec_get.allowed)) {
+        missing.push("create pods/exec");
+    }
+    missing
+}
+
+/// Makes the status that follows from the earlier one.
+#[must_use]
+pub fn status(outlook: &Outlook, instance: &InstanceStatus, reviews: &Reviews, failures: &Failures, now: &Time) -> ExecAccessStatus {
+    let access = &outlook.access;
+    let empty = ExecAccessStatus::default();
+    let before = access.status.as_ref().unwrap_or(&empty);
+    let (server_verdict, server) = match &outlook.server {
+        Some(server) => server_verdict(server, instance, reviews),
+        None => (withdrawn(outlook), None),
+    };
+    let policy = outlook.policy.as_ref().map_or_else(|| withdrawn(outlook), |p| p.verdict.clone());
+    let flag = outlook.flag.clone().unwrap_or_else(|| withdrawn(outlook));
+    let ingress = outlook.ingress.as_ref().map_or_else(|| withdrawn(outlook), |i| i.verdict.clone());
+    let mut active = outlook.active.clone();
+    if let Some(debt) = &outlook.debt {
+        active.message = debt.clone();
+    }
+    let parts = [
+        (ConditionType::Accepted, outlook.accepted.clone()),
+        (ConditionType::Active, failed(active, &[Layer::Finalizer], failures)),
+        (ConditionType::PolicyApplied, failed(policy, &[Layer::Policy], failures)),
+        (ConditionType::ServerAuthorized, failed(server_verdict, &[Layer::Server], failures)),
+        (ConditionType::ExecEnabled, failed(flag, &[Layer::Flag], failures)),
+        (ConditionType::IngressReady, failed(ingress, &[Layer::Ingress], failures)),
+    ];
+    let ready = ready(&parts, outlook);
+    let generation = access.metadata.generation;
+    let all = parts.iter().chain([&ready]).map(|(kind, verdict)| condition(*kind, verdict, generation, &before.conditions, now)).collect();
+    ExecAccessStatus {
+        observed_generation: generation,
+        conditions: all,
+        instance: Some(instance.clone()),
+        policy: outlook.policy.as_ref().and_then(|p| p.status.clone()),
+        server,
+        ingresses: outlook.ingress.as_ref().map(|i| i.ingresses.clone()).unwrap_or_default(),
+        changes: outlook.changes.clone(),
+    }
+}
+
+fn withdrawn(outlook: &Outlook) -> Verdict {
+    let reason = if outlook.accepted.holds() { outlook.active.reason } else { outlook.accepted.reason };
+    Verdict::no(reason, "nothing is granted by this object now")
+}
+
+/// A verdict that waits for a write becomes the failure of that write.
+fn failed(verdict: Verdict, layers: &[Layer], failures: &Failures) -> Verdict {
+    let messages: Vec<&str> = layers.iter().filter_map(|l| failures.get(l)).flatten().map(String::as_str).collect();
+    let waits = matches!(verdict.reason, Reason::Pending | Reason::Denied | Reason::ConfigMapMissing | Reason::Deleting | Reason::Suspended);
+    if messages.is_empty() || !waits || verdict.holds() {
+        return verdict;
+    }
+    Verdict { state: verdict.state, reason: Reason::WriteFailed, message: messages.join("; ") }
+}
+
+fn server_verdict(server: &ServerOutlook, instance: &InstanceStatus, reviews: &Reviews) -> (Verdict, Option<ServerStatus>) {
+    let reach = &server.reach;
+    let everywhere = reviews.get("").and_then(|r| r.as_ref().ok());
+    let open = everywhere.filter(|r| missing(r, instance).is_empty());
+    let mut namespaces: Vec<NamespaceVerdict> = Vec::new();
+    if reach.cluster {
+        namespaces.push(verdict_of("*", reviews.get(""), instance, server));
+    }
+    namespaces.extend(reach.namespaces.iter().map(|n| verdict_of(n, reviews.get(n.as_str()), instance, server)));
+    let says =
+        |name: &String, allowed, message: &str| NamespaceVerdict { name: name.clone(), allowed, granted_by_us: false, message: message.to_owned() };
+    namespaces.extend(
+        reach
+            .denied
+            .iter()
+            .map(|n| says(n, Some(false), "this instance denies the namespace (limit deniedNamespaces): argocd-server gets no right to exec here")),
+    );
+    namespaces.extend(reach.missing.iter().map(|n| says(n, None, "the namespace does not exist, or is being deleted")));
+    // Worst first: refused, then not known, then open.
+    namespaces.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.name.cmp(&b.name)));
+    let by_others = open.filter(|_| !server.bound.contains("*")).map(|r| shorten(&r.exec_create_or_get().reason, 256));
+    let verdict = sum(server, &namespaces, by_others.as_deref());
+    let namespace_count = i64::try_from(namespaces.len()).unwrap_or(i64::MAX);
+    namespaces.truncate(100);
+    let remote = reach.remote.iter().take(32).cloned().collect();
+    (verdict, Some(ServerStatus { namespaces, namespace_count, open_cluster_wide: by_others, remote }))
+}
+
+impl Review {
+    fn exec_create_or_get(&self) -> &Answer {
+        if self.exec_create.allowed { &self.exec_create } else { &self.exec_get }
+    }
+}
+
+fn rank(verdict: &NamespaceVerdict) -> u8 {
+    match verdict.allowed {
+        Some(false) => 0,
+        None => 1,
+        Some(true) => 2,
+    }
+}
+
+fn verdict_of(name: &str, review: Option<&Result<Review, String>>, instance: &InstanceStatus, server: &ServerOutlook) -> NamespaceVerdict {
+    let granted_by_us = server.bound.contains(name) || server.bound.contains("*");
+    let (allowed, message) = match review {
+        None => (None, "not reviewed yet".to_owned()),
+        Some(Err(error)) => (None, format!("the review failed: {error}")),
+        Some(Ok(review)) => match missing(review, instance).as_slice() {
+            [] => (Some(true), review.exec_create_or_get().reason.clone()),
+            verbs => (Some(false), format!("argocd-server may not: {}", verbs.join(", "))),
+        },
+    };
+    NamespaceVerdict { name: name.to_owned(), allowed, granted_by_us, message: shorten(&message, 256) }
+}
+
+fn sum(server: &ServerOutlook, namespaces: &[NamespaceVerdict], open: Option<&str>) -> Verdict {
+    if let Some(obstacle) = &server.obstacle {
+        return obstacle.clone();
+    }
+    let reach = &server.reach;
+    let named = |allowed: Option<bool>| {
+        namespaces.iter().filter(|n| n.allowed == allowed).map(|n| format!("{}: {}", n.name, n.message)).take(3).collect::<Vec<_>>().join("; ")
+    };
+    let (refused, unknown) = (named(Some(false)), named(None));
+    if !refused.is_empty() {
+        return Verdict::no(Reason::Denied, refused);
+    }
+    if let Some(not_seen) = &reach.blind {
+        return Verdict::unknown(Reason::NotReadable, not_seen.to_string());
+    }
+    if !reach.missing.is_empty() {
+        return Verdict::no(Reason::NamespaceMissing, unknown);
+    }
+    if !unknown.is_empty() {
+        return Verdict::unknown(Reason::Pending, unknown);
+    }
+    if !reach.remote.is_empty() {
+        let message = format!(
+            "Applications deploy to other clusters ({}): there the identity of Argo CD's cluster Secret counts, which must be allowed get pods and get, create pods/exec; it cannot be proven from here",
+            reach.remote.iter().take(3).cloned().collect::<Vec<_>>().join(", ")
+        );
+        return Verdict::unknown(Reason::RemoteCluster, message);
+    }
+    if namespaces.is_empty() {
+        return Verdict::unknown(
+            Reason::NoApplications,
+            "no live Application matches with a destination namespace in this cluster, so there is no namespace to prove; name them in spec.server.namespaces if the Applications name none",
+        );
+    }
+    match open {
+        Some(by) => {
+            let message = format!(
+                "a terminal can open in {} namespace(s); but Kubernetes lets argocd-server exec in every namespace without us ({by}), so withdrawing this object closes Argo CD's policy, not that right",
+                namespaces.len()
+            );
+            Verdict::yes(Reason::OpenByOthers, message)
+        }
+        None => Verdict::yes(Reason::Proven, format!("proven by SubjectAccessReview in {} namespace(s)", namespaces.len())),
+    }
+}
+
+/// The sum: the first part that does not hold. An Ingress that could not be verified does not stand in the way: a person may come another way.
+fn ready(parts: &[(ConditionType, Verdict)], outlook: &Outlook) -> (ConditionType, Verdict) {
+    let bad = parts.iter().find(|(kind, v)| !v.holds() && !(*kind == ConditionType::IngressReady && v.state == State::Unknown));
+    let verdict = match bad {
+        Some((kind, v)) => Verdict { state: v.state, reason: v.reason, message: format!("{}: {}", kind.as_str(), v.message) },
+        None => {
+            let unverified =
+                parts.iter().find(|(_, v)| v.state == State::Unknown).map(|(kind, _)| format!("; {} could not be verified", kind.as_str()));
+            let people = outlook.access.spec.subjects.len();
+            Verdict::yes(Reason::Ready, format!("{people} subject(s) may open terminals as declared{}", unverified.unwrap_or_default()))
+        }
+    };
+    (ConditionType::Ready, verdict)
+}
+
+/// Whether two statuses say the same, apart from times.
+#[must_use]
+pub fn same(a: &ExecAccessStatus, b: &ExecAccessStatus) -> bool {
+    let timeless = |s: &ExecAccessStatus| {
+        let mut s = s.clone();
+        for c in &mut s.conditions {
+            c.last_transition_time = Time(jiff::Timestamp::UNIX_EPOCH);
+        }
+        s
+    };
+    timeless(a) == timeless(b)
+}

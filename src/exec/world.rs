@@ -1,0 +1,136 @@
+//! What is seen of one Argo CD instance and its cluster: the input of every plan. Pure data; filled by `cluster_io`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Service};
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::api::ExecAccess;
+use crate::argocd::instance::{self, NoServer, Server};
+use crate::argocd::kinds::{AppProject, Application};
+use crate::argocd::policy;
+use crate::config::InstanceConfig;
+
+/// What a kind could be seen as.
+pub type Seen<T> = Result<T, NotSeen>;
+
+/// Why a kind cannot be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotSeen {
+    /// The kind, in the plural, for a message.
+    pub kind: &'static str,
+    /// What the API server said.
+    pub why: String,
+}
+
+impl std::fmt::Display for NotSeen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the operator cannot read {}: {}; check its Role and ClusterRole (the chart grants get, list and watch)", self.kind, self.why)
+    }
+}
+
+/// An `ExecAccess` that this version cannot parse: frozen, never widened.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    /// Its metadata.
+    pub metadata: ObjectMeta,
+    /// Why.
+    pub error: String,
+}
+
+/// Everything that a plan depends on.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// What the platform admin allows here.
+    pub settings: InstanceConfig,
+    /// The chart's fixed ClusterRole that may be bound to argocd-server.
+    pub exec_cluster_role: String,
+    /// The API server's version, such as `v1.36.3`.
+    pub kubernetes_version: Option<String>,
+    /// Withdraw everything, whatever is declared: the operator is being removed.
+    pub withdraw_all: bool,
+    /// All objects of the instance.
+    pub accesses: Vec<Arc<ExecAccess>>,
+    /// Those that cannot be parsed.
+    pub unreadable: Vec<Unreadable>,
+    /// argocd-cm.
+    pub argocd_cm: Seen<Option<Arc<ConfigMap>>>,
+    /// argocd-rbac-cm.
+    pub rbac_cm: Seen<Option<Arc<ConfigMap>>>,
+    /// argocd-cmd-params-cm.
+    pub params_cm: Seen<Option<Arc<ConfigMap>>>,
+    /// Deployments of the instance's namespace.
+    pub deployments: Seen<Vec<Arc<Deployment>>>,
+    /// Pods of the instance's namespace.
+    pub pods: Seen<Vec<Arc<Pod>>>,
+    /// Services of the instance's namespace.
+    pub services: Seen<Vec<Arc<Service>>>,
+    /// Ingresses of the instance's namespace.
+    pub ingresses: Seen<Vec<Arc<Ingress>>>,
+    /// IngressClasses.
+    pub ingress_classes: Seen<Vec<Arc<IngressClass>>>,
+    /// Applications of all namespaces.
+    pub applications: Seen<Vec<Arc<Application>>>,
+    /// AppProjects of the instance's namespace.
+    pub projects: Seen<Vec<Arc<AppProject>>>,
+    /// All namespaces.
+    pub namespaces: Seen<Vec<Arc<Namespace>>>,
+    /// RoleBindings of our name, in all namespaces.
+    pub role_bindings: Seen<Vec<Arc<RoleBinding>>>,
+    /// The ClusterRoleBinding of our name.
+    pub cluster_role_binding: Seen<Option<Arc<ClusterRoleBinding>>>,
+    /// argocd-server's own Role, where it may be edited.
+    pub own_role: Option<Seen<Option<Arc<Role>>>>,
+    /// argocd-server's own ClusterRole, where it may be edited.
+    pub own_cluster_role: Option<Seen<Option<Arc<ClusterRole>>>>,
+}
+
+impl World {
+    /// The namespace of the instance.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.settings.namespace
+    }
+
+    /// The name of our bindings: it carries the instance's namespace, so that several instances of a cluster do not meet.
+    #[must_use]
+    pub fn binding_name(&self) -> String {
+        binding_name(self.namespace())
+    }
+
+    /// argocd-server, as far as it can be seen.
+    #[must_use]
+    pub fn server(&self) -> Seen<Result<Server, NoServer>> {
+        let deployments = self.deployments.as_ref().map_err(Clone::clone)?;
+        let params = self.params_cm.as_ref().ok().map(|cm| data(cm.as_deref()));
+        Ok(instance::find_server(deployments.iter().map(AsRef::as_ref), params.as_ref()))
+    }
+
+    /// The data of argocd-rbac-cm; empty when it does not exist.
+    #[must_use]
+    pub fn policy(&self) -> Seen<policy::Data> {
+        self.rbac_cm.as_ref().map(|cm| data(cm.as_deref())).map_err(Clone::clone)
+    }
+}
+
+/// The name of our RoleBindings and our ClusterRoleBinding for one instance.
+#[must_use]
+pub fn binding_name(namespace: &str) -> String {
+    format!("argocd-access-exec-{namespace}")
+}
+
+/// The data of a ConfigMap that may be absent.
+#[must_use]
+pub fn data(config_map: Option<&ConfigMap>) -> BTreeMap<String, String> {
+    config_map.and_then(|cm| cm.data.clone()).unwrap_or_default()
+}
+
+/// The uid of an object; empty on objects that never were on a server.
+#[must_use]
+pub fn uid(meta: &ObjectMeta) -> &str {
+    meta.uid.as_deref().unwrap_or_default()
+}

@@ -1,0 +1,157 @@
+//! The writes of a plan: what is sent, where, and in which order. Pure data; `cluster_io::apply` is the only sender.
+
+use serde_json::Value;
+
+use crate::api::status::Change;
+
+/// The kinds that are written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `v1`
+    ConfigMap,
+    /// `apps/v1`
+    Deployment,
+    /// `networking.k8s.io/v1`
+    Ingress,
+    /// `rbac.authorization.k8s.io/v1`
+    Role,
+    /// `rbac.authorization.k8s.io/v1`
+    RoleBinding,
+    /// `rbac.authorization.k8s.io/v1`
+    ClusterRole,
+    /// `rbac.authorization.k8s.io/v1`
+    ClusterRoleBinding,
+    /// `argocd-access.dev/v1alpha1`
+    ExecAccess,
+}
+
+impl Kind {
+    /// apiVersion, kind and plural.
+    #[must_use]
+    pub const fn names(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::ConfigMap => ("v1", "ConfigMap", "configmaps"),
+            Self::Deployment => ("apps/v1", "Deployment", "deployments"),
+            Self::Ingress => ("networking.k8s.io/v1", "Ingress", "ingresses"),
+            Self::Role => ("rbac.authorization.k8s.io/v1", "Role", "roles"),
+            Self::RoleBinding => ("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
+            Self::ClusterRole => ("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles"),
+            Self::ClusterRoleBinding => ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings"),
+            Self::ExecAccess => ("argocd-access.dev/v1alpha1", "ExecAccess", "execaccesses"),
+        }
+    }
+}
+
+/// One object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Target {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace, unless it is cluster-scoped.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl Target {
+    /// An object in a namespace.
+    #[must_use]
+    pub fn namespaced(kind: Kind, namespace: &str, name: &str) -> Self {
+        Self { kind, namespace: Some(namespace.to_owned()), name: name.to_owned() }
+    }
+
+    /// A cluster-scoped object.
+    #[must_use]
+    pub fn cluster(kind: Kind, name: &str) -> Self {
+        Self { kind, namespace: None, name: name.to_owned() }
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (_, kind, _) = self.kind.names();
+        match &self.namespace {
+            Some(namespace) => write!(f, "{kind} {namespace}/{}", self.name),
+            None => write!(f, "{kind} {}", self.name),
+        }
+    }
+}
+
+/// The layers, in the order in which a grant goes through them; a withdrawal begins at the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Layer {
+    /// The object's own finalizer, before anything shared is written.
+    Finalizer,
+    /// The Kubernetes rights of argocd-server.
+    Server,
+    /// argocd-cm.
+    Flag,
+    /// The Ingresses.
+    Ingress,
+    /// argocd-rbac-cm: the first to go and the last to come, since only its lines decide over open sessions.
+    Policy,
+}
+
+/// Whether a write gives or takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// Somebody can do less, or a former value comes back.
+    Narrow,
+    /// Somebody can do more.
+    Widen,
+    /// Nobody can do more or less: finalizers, managedFields, restarts.
+    Keep,
+}
+
+/// What is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Server-side apply of the whole of our fields, with force; only for objects of our own, and for one that is missing.
+    Apply(Value),
+    /// A JSON merge patch. It carries the observed resourceVersion, so that a stale plan is refused.
+    Merge(Value),
+    /// Deletion of this very object.
+    Delete {
+        /// The uid that was seen.
+        uid: String,
+        /// The version that was seen.
+        resource_version: String,
+    },
+}
+
+/// One write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    /// The object.
+    pub target: Target,
+    /// The layer that wants it.
+    pub layer: Layer,
+    /// Whether it gives or takes.
+    pub direction: Direction,
+    /// What is sent.
+    pub action: Action,
+    /// Why, for the log: a few words.
+    pub why: &'static str,
+}
+
+impl Write {
+    /// Narrowing writes first (policy first of all), then the keeping ones that a grant needs, then widening ones (policy last).
+    #[must_use]
+    pub fn order(&self) -> (u8, std::cmp::Reverse<Layer>, Layer, Target) {
+        let (phase, backwards) = match self.direction {
+            Direction::Narrow => (0, self.layer),
+            Direction::Keep => (1, Layer::Finalizer),
+            Direction::Widen => (2, Layer::Finalizer),
+        };
+        (phase, std::cmp::Reverse(backwards), self.layer, self.target.clone())
+    }
+}
+
+/// What one layer wants.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// The writes of the next step.
+    pub writes: Vec<Write>,
+    /// Every change that is still to come, in full: what Observe mode shows.
+    pub changes: Vec<Change>,
+}

@@ -1,0 +1,30 @@
+//! argocd-access-operator: declare who may open a terminal through Argo CD, and it is made exactly true, kept true and taken back.
+//!
+//! The map of the crate:
+//!
+//! | module | what it is | IO |
+//! |---|---|---|
+//! | [`api`] | the custom resources: types, CEL rules, conditions | no |
+//! | [`config`] | the configuration file of the platform admin | no |
+//! | [`argocd`] | what Argo CD is: instance, settings, policy | no |
+//! | [`ownership`] | who has a value of a shared object, and what comes back | no |
+//! | [`ingress`] | what a terminal needs from each Ingress controller | no |
+//! | [`exec`] | `ExecAccess`: world in, plan and verdicts out | no |
+//! | [`cluster_io`] | watches, writes, reviews, statuses, Events | yes |
+//! | [`controller`] | the loops that join the above, and the HTTP server | yes |
+//! | [`cli`] | the commands | yes |
+//! | [`metrics`] | what is counted | no |
+//!
+//! One function decides everything, and it is pure: [`exec::plan()`]. One module writes: [`cluster_io::apply`].
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+pub mod api;
+pub mod argocd;
+pub mod cli;
+pub mod cluster_io;
+pub mod config;
+pub mod controller;
+pub mod exec;
+pub mod ingress;
+pub mod metrics;
+pub mod ownership;

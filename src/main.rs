@@ -1,0 +1,17 @@
+//! Arguments and wiring only.
+
+use std::process::ExitCode;
+
+use argocd_access::cli::{Cli, chain};
+use clap::Parser;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    match Cli::parse().execute().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("argocd-access: {}", chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
