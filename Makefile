@@ -1,0 +1,140 @@
+# Everything that is done with this project. `make` lists the targets.
+#
+# It needs Rust (with rustfmt and clippy), Go, make, bash, coreutils and git, and nothing else: the programs of the test bench and
+# cargo-deny are built once into ${ARGOCD_ACCESS_TOOLS} or ~/.cache/argocd-access-operator/tools, outside target/.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+CARGO ?= cargo
+cargo_deny_version := 0.20.2
+tools_cache := $(or $(ARGOCD_ACCESS_TOOLS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/argocd-access-operator/tools)
+crd := execaccesses.argocd-access.dev.yaml
+chart_crds := charts/argocd-access-operator/crds
+steps_folder := target/steps
+
+# What `make test` does, in this order: what fails quickly comes first, what needs the test bench last.
+test_steps := fmt clippy unit check-generated deny tools test-binaries policy chart cluster terminal documents
+
+.PHONY: help
+help: ## list the targets
+	@printf 'argocd-access-operator: make TARGET\n\n'
+	sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
+
+.PHONY: test
+test: ## everything that is checked, step by step, with a summary; stops at the first failure
+	@rm -rf $(steps_folder)
+	status=0
+	for step in $(test_steps); do $(MAKE) $$step || { status=$$?; break; }; done
+	printf '\n%-16s %-8s %8s\n' step result time
+	for step in $(test_steps); do
+	  result='not run' took=0
+	  [ ! -f $(steps_folder)/$$step ] || read -r result took <$(steps_folder)/$$step
+	  printf '%-16s %-8s %5d:%02d\n' "$$step" "$$result" $$((took / 60)) $$((took % 60))
+	done
+	printf '%-16s %-8s %5d:%02d\n' 'in all' "$$([ $$status -eq 0 ] && echo ok || echo failed)" $$((SECONDS / 60)) $$((SECONDS % 60))
+	exit $$status
+
+# A step prints what it checks (its text behind ##), runs NAME.run, prints how long that took and notes it for the summary.
+fmt: ## the code is formatted (make format does it)
+fmt.run = $(call need_component,fmt,rustfmt) && $(CARGO) fmt --all -- --check
+
+clippy: ## clippy has nothing to say about any target
+clippy.run = $(call need_component,clippy,clippy) && $(CARGO) clippy --locked --all-targets -- -D warnings
+
+unit: ## the unit tests
+unit.run = $(CARGO) test --locked --lib --bins
+
+check-generated: ## the generated files are what the code generates (make generate writes them)
+check-generated.run = $(check_generated)
+
+deny: ## the dependencies' licences, sources and banned crates
+deny.run = $(need_cargo_deny) && $(cargo_deny) --locked check licenses bans sources
+
+tools: ## the programs of the test bench are built (etcd, Kubernetes, kwok, helm, Argo CD; once, about 25 minutes)
+tools.run = tests/tools/build
+
+test-binaries: ## every test builds
+test-binaries.run = $(CARGO) test --locked --no-run
+
+policy: ## no input becomes more policy than was declared, judged by Argo CD's own code
+policy.run = $(need_tools) && $(CARGO) test --locked --test policy
+
+chart: ## the Helm chart, with the real helm on a real API server
+chart.run = $(need_tools) && $(CARGO) test --locked --test chart
+
+cluster: ## the operator on a real API server, under the rights that its chart gives it
+cluster.run = $(need_tools) && $(CARGO) test --locked --test cluster
+
+terminal: ## terminals through a real Argo CD, on two Kubernetes versions
+terminal.run = $(need_tools) && $(CARGO) test --locked --test terminal --test terminal-older-kubernetes
+
+documents: ## what the documents say is true, and the code's own documentation builds
+documents.run = $(need_tools) && $(CARGO) test --locked --test documents && $(CARGO) test --locked --doc \
+  && RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --quiet
+
+build: ## build the operator
+build.run = $(CARGO) build --locked
+
+advisories: ## known vulnerabilities; fetches the advisory database from the network, so it is no part of make test
+advisories.run = $(need_cargo_deny) && $(cargo_deny) --locked check advisories
+
+steps := $(test_steps) build advisories
+.PHONY: $(steps)
+$(steps):
+	@printf '\n== %s: %s\n' $@ "$$(sed -nE 's/^$@:[^#]*## (.*)/\1/p' Makefile)"
+	mkdir -p $(steps_folder)
+	status=0
+	( $($@.run) ) || status=$$?
+	result=$$([ $$status -eq 0 ] && echo ok || echo failed)
+	echo "$$result $$SECONDS" >$(steps_folder)/$@
+	printf '== %s: %s, %d:%02d\n' $@ "$$result" $$((SECONDS / 60)) $$((SECONDS % 60))
+	exit $$status
+
+.PHONY: format
+format: ## format the code
+	@$(call need_component,fmt,rustfmt) && $(CARGO) fmt --all
+
+.PHONY: generate
+generate: ## write the generated files: the CustomResourceDefinitions, for kubectl and in the chart
+	@mkdir -p crds $(chart_crds)
+	$(call generate_crd,crds/$(crd))
+	cp crds/$(crd) $(chart_crds)/$(crd)
+
+.PHONY: demo demo-down
+demo: ## see it work on this machine: a whole cluster with Argo CD, and a terminal through it
+	@exec ./tests/demo/run
+demo-down: ## end the demo
+	@exec ./tests/demo/down
+
+.PHONY: clean
+clean: ## remove what was built here; the test bench's programs stay in their cache
+	@$(CARGO) clean
+	echo "The programs of the test bench stay in $(tools_cache)"
+
+# The commands that several steps have in common.
+need_component = { $(CARGO) $(1) --version >/dev/null 2>&1 || { echo "make: $(2) is missing: run 'rustup component add $(2)'" >&2; exit 1; }; }
+need_tools = tests/tools/build
+
+# Into a file of its own first: a generator that fails must not leave half a file.
+generate_crd = $(CARGO) run --locked --quiet --bin argocd-access -- crds >$(1).part && mv $(1).part $(1) || { rm -f $(1).part; false; }
+
+define check_generated
+  fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT
+  { $(call generate_crd,"$$fresh/$(crd)"); } || exit
+  same=true
+  for file in crds/$(crd) $(chart_crds)/$(crd); do diff -u "$$file" "$$fresh/$(crd)" || same=false; done
+  $$same || { echo "make: generated files are not up to date: run 'make generate' and commit what it changes" >&2; exit 1; }
+endef
+
+# Only the time to build it matters, and it is resumed where it was interrupted.
+cargo_deny_folder := $(tools_cache)/cargo-deny-$(cargo_deny_version)
+cargo_deny := $(cargo_deny_folder)/bin/cargo-deny
+need_cargo_deny = { [ -x $(cargo_deny) ] || { echo "make: building cargo-deny $(cargo_deny_version), once" \
+  && CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 \
+  $(CARGO) install cargo-deny --locked --version $(cargo_deny_version) --root $(cargo_deny_folder) --target-dir $(tools_cache)/.cargo-deny-target \
+  && rm -rf $(tools_cache)/.cargo-deny-target; }; }

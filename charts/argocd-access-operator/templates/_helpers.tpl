@@ -1,0 +1,183 @@
+{{/* Shortens .name to .max characters, keeping it unique by a hash of the whole where something has to go. */}}
+{{- define "argocd-access-operator.shorten" -}}
+{{- if gt (len .name) (int .max) -}}
+{{- printf "%s-%s" (.name | trunc (int (sub .max 9)) | trimSuffix "-") (.name | sha256sum | trunc 8) -}}
+{{- else -}}
+{{- .name | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The beginning of every namespaced object's name: 50 characters at most, which leaves room for "-as-server" and the like. */}}
+{{- define "argocd-access-operator.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- include "argocd-access-operator.shorten" (dict "name" (default $full .Values.fullnameOverride) "max" 50) -}}
+{{- end -}}
+
+{{/* The name of an object of the whole cluster. It carries the release's namespace: two releases in one cluster do not meet.
+     Called with a dict of "root" and "suffix". */}}
+{{- define "argocd-access-operator.clusterName" -}}
+{{- $base := printf "%s-%s" (include "argocd-access-operator.fullname" .root) .root.Release.Namespace -}}
+{{- $suffix := ternary "" (printf "-%s" .suffix) (empty .suffix) -}}
+{{- printf "%s%s" (include "argocd-access-operator.shorten" (dict "name" $base "max" (sub 63 (len $suffix)))) $suffix -}}
+{{- end -}}
+
+{{/* The ClusterRole that argocd-server gets for terminals; the operator is told its name. */}}
+{{- define "argocd-access-operator.execClusterRole" -}}
+{{- include "argocd-access-operator.clusterName" (dict "root" . "suffix" "exec") -}}
+{{- end -}}
+
+{{- define "argocd-access-operator.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "argocd-access-operator.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name is needed where serviceAccount.create is false" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Labels that select: the component tells the operator's pods from the restoring Job's. */}}
+{{- define "argocd-access-operator.selectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{/* Every label of an object but its component; never part-of, by which Argo CD recognises its own parts. */}}
+{{- define "argocd-access-operator.labels" -}}
+{{- include "argocd-access-operator.labelsWith" (dict "root" . "extra" .Values.extraLabels) -}}
+{{- end -}}
+
+{{/* The same for a pod. */}}
+{{- define "argocd-access-operator.podLabels" -}}
+{{- include "argocd-access-operator.labelsWith" (dict "root" . "extra" (merge (dict) .Values.podLabels .Values.extraLabels)) -}}
+{{- end -}}
+
+{{- define "argocd-access-operator.labelsWith" -}}
+{{ include "argocd-access-operator.selectorLabels" .root }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
+{{- with .extra }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Name, labels and annotations of an object. Called with "root", "name", "component", and optionally
+     "annotations" and "labels" of the object's own. */}}
+{{- define "argocd-access-operator.metadata" -}}
+name: {{ .name | quote }}
+labels:
+  {{- include "argocd-access-operator.labels" .root | nindent 2 }}
+  app.kubernetes.io/component: {{ .component }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) (.annotations | default dict) .root.Values.extraAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "argocd-access-operator.image" -}}
+{{- $tagged := printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- if .Values.image.digest -}}{{ $tagged }}@{{ .Values.image.digest }}{{- else -}}{{ $tagged }}{{- end -}}
+{{- end -}}
+
+{{/* The instances that the operator serves, as JSON {"instances": [...]}: the one of the release's namespace. Templates range over
+     the list and read nothing else of .Values.instance. */}}
+{{- define "argocd-access-operator.instances" -}}
+{{- $limits := deepCopy .Values.instance.limits -}}
+{{- if kindIs "invalid" $limits.deniedNamespaces -}}
+{{- $_ := set $limits "deniedNamespaces" (list "kube-system" .Release.Namespace | uniq) -}}
+{{- end -}}
+{{- $instance := merge (dict "namespace" .Release.Namespace "limits" $limits) (omit .Values.instance "limits") -}}
+{{- dict "instances" (list $instance) | toJson -}}
+{{- end -}}
+
+{{/* The operator's configuration file. */}}
+{{- define "argocd-access-operator.config" -}}
+{{- $instances := list -}}
+{{- range (include "argocd-access-operator.instances" . | fromJson).instances -}}
+{{- $written := pick . "namespace" "serverRoles" "shells" "restartServer" "limits" -}}
+{{- if eq .serverRoles "InPlace" -}}
+{{- $_ := set $written "inPlace" .inPlace -}}
+{{- end -}}
+{{- $instances = append $instances $written -}}
+{{- end -}}
+{{- dict "instances" $instances | toYaml -}}
+{{- end -}}
+
+{{/* What both the operator's pod and the restoring Job's have in common. */}}
+{{- define "argocd-access-operator.podSpec" -}}
+serviceAccountName: {{ include "argocd-access-operator.serviceAccount" . | quote }}
+automountServiceAccountToken: true
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  seccompProfile:
+    type: RuntimeDefault
+terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+volumes:
+- name: config
+  configMap:
+    name: {{ include "argocd-access-operator.fullname" . | quote }}
+{{- end -}}
+
+{{- define "argocd-access-operator.container" -}}
+image: {{ include "argocd-access-operator.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+env:
+- name: ARGOCD_ACCESS_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
+- name: ARGOCD_ACCESS_POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+- name: ARGOCD_ACCESS_LOG_FORMAT
+  value: {{ .Values.log.format }}
+- name: ARGOCD_ACCESS_LOG_LEVEL
+  value: {{ .Values.log.level | quote }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+securityContext:
+  allowPrivilegeEscalation: false
+  capabilities:
+    drop: [ALL]
+  privileged: false
+  readOnlyRootFilesystem: true
+{{- with .Values.resources }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+volumeMounts:
+- name: config
+  mountPath: /etc/argocd-access
+  readOnly: true
+{{- end -}}
+
+{{/* The operator as the subject of the bindings of in-place.yaml. */}}
+{{- define "argocd-access-operator.inPlaceSubject" }}
+- kind: ServiceAccount
+  name: {{ include "argocd-access-operator.serviceAccount" . | quote }}
+  namespace: {{ .Release.Namespace | quote }}
+{{- end -}}

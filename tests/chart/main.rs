@@ -1,0 +1,24 @@
+//! The Helm chart: what it renders, what it refuses, and what a real API server makes of it.
+//!
+//! * [`rights`]: least privilege, read from the rendered rules.
+//! * [`granted`]: the same on a real API server, as the operator's own ServiceAccount.
+//! * [`values`]: what may be set, what is refused, and how it reaches the operator's configuration.
+//! * [`workload`]: the Deployment, the restoring Job and their names and labels.
+//! * [`install`]: installing, two releases side by side, and the notes that a person reads then.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the way to say that something does not hold"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod granted;
+mod install;
+mod rendering;
+mod rights;
+mod values;
+mod workload;

@@ -1,0 +1,169 @@
+//! Least privilege, as it stands in the rendered rules.
+
+use crate::rendering::{Rendered, elements, name, render, strings};
+
+/// Renderings that together hold every rule that the chart can render.
+fn every_rendering() -> Vec<Rendered> {
+    [
+        &[][..],
+        &["instance.serverRoles=InPlace", "instance.restartServer=WhenNeeded"],
+        &["instance.serverRoles=InPlace", "instance.inPlace.role="],
+        &["instance.limits.allowClusterScope=false", "restore.enabled=false"],
+    ]
+    .into_iter()
+    .map(render)
+    .collect()
+}
+
+fn every_rule(mut check: impl FnMut(&str, &serde_json::Value)) {
+    for rendered in every_rendering() {
+        let rules = rendered.rules();
+        assert!(rules.len() > 15, "the rules are found: {}", rules.len());
+        for (role, rule) in rules {
+            check(role, rule);
+        }
+    }
+}
+
+#[test]
+fn no_rule_holds_a_wildcard() {
+    every_rule(|role, rule| assert!(!rule.to_string().contains('*'), "{role}: {rule}"));
+}
+
+#[test]
+fn no_rule_allows_to_exceed_the_own_rights() {
+    every_rule(|role, rule| {
+        for verb in ["escalate", "impersonate"] {
+            assert!(!strings(rule, "verbs").contains(&verb), "{role}: {rule}");
+        }
+        assert!(!rule.to_string().contains("/token"), "{role}: {rule}");
+    });
+}
+
+#[test]
+fn no_rule_is_about_secrets() {
+    every_rule(|role, rule| assert!(!rule.to_string().contains("secret"), "{role}: {rule}"));
+}
+
+#[test]
+fn bind_is_allowed_for_the_exec_cluster_role_and_nothing_else() {
+    for rendered in every_rendering() {
+        let exec = name(rendered.object("ClusterRole", "-exec")).to_owned();
+        let binds: Vec<_> = rendered.rules().into_iter().filter(|(_, rule)| strings(rule, "verbs").contains(&"bind")).collect();
+        assert_eq!(binds.len(), 1, "{binds:?}");
+        assert_eq!(strings(binds[0].1, "resources"), ["clusterroles"]);
+        assert_eq!(strings(binds[0].1, "resourceNames"), [exec]);
+    }
+}
+
+#[test]
+fn a_write_outside_the_release_namespace_is_limited_by_name() {
+    for rendered in every_rendering() {
+        let operator = rendered.roles_of_the_operator();
+        for role in rendered.of_kind("ClusterRole").filter(|role| operator.contains(&name(role)) && !name(role).ends_with("-exec")) {
+            for rule in elements(&role["rules"]) {
+                let reads = strings(rule, "verbs").iter().all(|verb| ["get", "list", "watch"].contains(verb));
+                let asks = strings(rule, "resources") == ["subjectaccessreviews"];
+                assert!(reads || asks || !elements(&rule["resourceNames"]).is_empty(), "{}: {rule}", name(role));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_rule_has_its_reason_above_it() {
+    for rendered in every_rendering() {
+        let lines: Vec<&str> = rendered.text.lines().collect();
+        let rules = lines.iter().enumerate().filter(|(_, line)| line.starts_with("- apiGroups:")).collect::<Vec<_>>();
+        assert_eq!(rules.len(), rendered.rules().len(), "every rule begins with its apiGroups");
+        for (at, _) in rules {
+            assert!(lines[at - 1].starts_with("# "), "no reason above the rule\n{}", lines[at - 1..at + 4].join("\n"));
+        }
+    }
+}
+
+#[test]
+fn pods_exec_is_only_in_the_role_for_argocd_server_which_the_operator_does_not_have() {
+    let rendered = render(&[]);
+    let exec = rendered.object("ClusterRole", "-exec");
+    for (role, rule) in rendered.rules() {
+        assert_eq!(strings(rule, "resources").contains(&"pods/exec"), role == name(exec) && rule == &exec["rules"][1], "{role}: {rule}");
+    }
+    assert_eq!(strings(&exec["rules"][1], "verbs"), ["get", "create"]);
+    assert_eq!((strings(&exec["rules"][0], "resources"), strings(&exec["rules"][0], "verbs")), (vec!["pods"], vec!["get"]));
+    assert_eq!(elements(&exec["rules"]).len(), 2);
+
+    let roles = rendered.roles_of_the_operator();
+    assert!(!roles.contains(&name(exec)), "{roles:?}");
+    assert_eq!(roles.len(), 3, "its Role, its ClusterRole and what restoring takes: {roles:?}");
+}
+
+#[test]
+fn in_place_binds_the_operator_to_the_roles_that_it_edits() {
+    let both = render(&["instance.serverRoles=InPlace", "instance.inPlace.role=a-role", "instance.inPlace.clusterRole=a-cluster-role"]);
+    let exec = name(both.object("ClusterRole", "-exec"));
+    let roles = both.roles_of_the_operator();
+    for role in ["a-role", "a-cluster-role", exec] {
+        assert!(roles.contains(&role), "{role}: {roles:?}");
+    }
+    let edited: Vec<_> = both
+        .rules()
+        .into_iter()
+        .filter(|(role, _)| role.ends_with("in-place"))
+        .map(|(_, rule)| (strings(rule, "resources")[0], strings(rule, "resourceNames")[0], strings(rule, "verbs")))
+        .collect();
+    let verbs = vec!["get", "list", "watch", "patch"];
+    assert_eq!(edited, [("clusterroles", "a-cluster-role", verbs.clone()), ("roles", "a-role", verbs)]);
+
+    let one = render(&["instance.serverRoles=InPlace", "instance.inPlace.role=", "instance.inPlace.clusterRole=a-cluster-role"]);
+    assert!(!one.text.contains("resources: [roles]"), "an empty name leaves argocd-server's Role alone");
+    assert_eq!(one.of_kind("RoleBinding").count(), 2, "the operator's own and what restoring takes");
+}
+
+#[test]
+fn dedicated_touches_no_role_of_argocd_server() {
+    let rendered = render(&["instance.inPlace.role=a-role", "instance.inPlace.clusterRole=a-cluster-role"]);
+    assert!(!rendered.text.contains("a-role") && !rendered.text.contains("a-cluster-role"));
+}
+
+#[test]
+fn without_cluster_scope_the_operator_can_remove_its_cluster_role_binding_but_not_write_it() {
+    let verbs_of = |settings: &[&str]| -> Vec<String> {
+        let rendered = render(settings);
+        let rules = rendered.rules().into_iter().filter(|(_, rule)| strings(rule, "resources") == ["clusterrolebindings"]);
+        rules.flat_map(|(_, rule)| strings(rule, "verbs")).map(str::to_owned).collect()
+    };
+    assert_eq!(verbs_of(&["instance.limits.allowClusterScope=false"]), ["get", "list", "watch", "delete"]);
+    assert_eq!(verbs_of(&[]), ["get", "list", "watch", "delete", "create", "patch"]);
+}
+
+#[test]
+fn only_a_configured_restart_may_be_done_and_only_of_the_named_deployment() {
+    let patches = |settings: &[&str]| -> Vec<serde_json::Value> {
+        let rendered = render(settings);
+        let rules = rendered
+            .rules()
+            .into_iter()
+            .filter(|(_, rule)| strings(rule, "resources").contains(&"deployments") && strings(rule, "verbs").contains(&"patch"));
+        rules.map(|(_, rule)| rule["resourceNames"].clone()).collect()
+    };
+    assert!(patches(&[]).is_empty());
+    let named = patches(&["instance.restartServer=WhenNeeded", "instance.argocdServerDeployment=cd-argocd-server"]);
+    assert_eq!(named, [serde_json::json!(["cd-argocd-server"])]);
+}
+
+#[test]
+fn looking_is_for_everybody_who_may_look_and_writing_for_nobody_by_itself() {
+    let rendered = render(&[]);
+    let label = |role: &str, to: &str| {
+        let role = rendered.object("ClusterRole", role);
+        role["metadata"]["labels"][format!("rbac.authorization.k8s.io/aggregate-to-{to}")].as_str().map(str::to_owned)
+    };
+    assert_eq!(label("-view", "view").as_deref(), Some("true"));
+    for to in ["view", "edit", "admin"] {
+        assert_eq!(label("-edit", to), None, "whoever may create an ExecAccess may open shells");
+    }
+    for rule in elements(&rendered.object("ClusterRole", "-view")["rules"]) {
+        assert_eq!(strings(rule, "verbs"), ["get", "list", "watch"]);
+    }
+}

@@ -1,0 +1,165 @@
+//! The operator's Deployment, the restoring Job, their names and their labels.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::rendering::{Rendered, elements, name, render, render_release};
+
+fn pod_templates(rendered: &Rendered) -> Vec<&Value> {
+    let templates: Vec<&Value> = rendered.objects.iter().map(|object| &object["spec"]["template"]).filter(|t| t.is_object()).collect();
+    assert_eq!(templates.len(), 2, "the operator's and the restoring Job's");
+    templates
+}
+
+#[test]
+fn every_container_runs_without_any_privilege() {
+    let rendered = render(&[]);
+    for template in pod_templates(&rendered) {
+        let spec = &template["spec"];
+        assert_eq!(spec["securityContext"], json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}}));
+        assert!(spec.get("hostNetwork").is_none() && spec.get("initContainers").is_none());
+        for container in elements(&spec["containers"]) {
+            assert_eq!(
+                container["securityContext"],
+                json!({
+                    "allowPrivilegeEscalation": false,
+                    "capabilities": {"drop": ["ALL"]},
+                    "privileged": false,
+                    "readOnlyRootFilesystem": true,
+                })
+            );
+            assert!(container["resources"]["limits"]["memory"].is_string());
+        }
+    }
+}
+
+#[test]
+fn never_two_operators_at_a_time() {
+    let rendered = render(&[]);
+    let spec = &rendered.object("Deployment", "")["spec"];
+    assert_eq!((&spec["replicas"], &spec["strategy"]), (&json!(1), &json!({"type": "Recreate"})));
+}
+
+#[test]
+fn a_changed_configuration_starts_the_operator_again_and_an_unchanged_one_does_not() {
+    let checksum = |settings: &[&str]| {
+        let rendered = render(settings);
+        let annotations = &rendered.object("Deployment", "")["spec"]["template"]["metadata"]["annotations"];
+        annotations["argocd-access.dev/config-checksum"].as_str().expect("a checksum").to_owned()
+    };
+    assert_eq!(checksum(&[]), checksum(&["metrics.service.enabled=false"]));
+    assert_ne!(checksum(&[]), checksum(&["instance.limits.requireReason=true"]));
+}
+
+#[test]
+fn the_operator_is_told_its_configuration_its_namespace_and_the_role_that_it_may_bind() {
+    let rendered = render(&["listen.address=[::]", "listen.port=9090"]);
+    let container = &rendered.object("Deployment", "")["spec"]["template"]["spec"]["containers"][0];
+    let exec = name(rendered.object("ClusterRole", "-exec"));
+    assert_eq!(
+        container["args"],
+        json!(["run", "--config=/etc/argocd-access/config.yaml", format!("--exec-cluster-role={exec}"), "--listen=[::]:9090"])
+    );
+    let namespace = elements(&container["env"]).iter().find(|variable| variable["name"] == "ARGOCD_ACCESS_NAMESPACE");
+    assert_eq!(namespace.expect("its namespace")["valueFrom"]["fieldRef"]["fieldPath"], "metadata.namespace");
+    assert_eq!(container["volumeMounts"][0]["mountPath"], "/etc/argocd-access");
+    for (probe, path) in [("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")] {
+        assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": "http"}));
+    }
+    assert_eq!(rendered.object("Service", "-metrics")["spec"]["publishNotReadyAddresses"], true);
+}
+
+#[test]
+fn restoring_runs_before_anything_is_deleted_with_the_operators_own_rights() {
+    let rendered = render(&["restore.timeoutSeconds=90"]);
+    let job = rendered.object("Job", "-restore");
+    let deployment = rendered.object("Deployment", "");
+    assert_eq!(job["metadata"]["annotations"]["helm.sh/hook"], "pre-delete");
+    assert_eq!(job["metadata"]["annotations"]["helm.sh/hook-delete-policy"], "before-hook-creation,hook-succeeded");
+    let pod = &job["spec"]["template"]["spec"];
+    assert_eq!(pod["serviceAccountName"], deployment["spec"]["template"]["spec"]["serviceAccountName"]);
+    assert_eq!(pod["restartPolicy"], "Never");
+    let exec = name(rendered.object("ClusterRole", "-exec"));
+    assert_eq!(
+        pod["containers"][0]["args"],
+        json!([
+            "restore",
+            "--all",
+            "--wait",
+            "--config=/etc/argocd-access/config.yaml",
+            format!("--exec-cluster-role={exec}"),
+            "--namespace=argocd",
+            format!("--operator-deployment={}", name(deployment)),
+            "--timeout=90s",
+        ])
+    );
+    let others = rendered.objects.iter().filter(|object| object["metadata"]["annotations"].get("helm.sh/hook").is_some());
+    assert_eq!(others.count(), 1, "what the Job needs is no hook: it is there until the Job has ended");
+}
+
+#[test]
+fn the_restoring_job_does_not_wait_for_its_own_pod() {
+    let rendered = render(&[]);
+    let selector = rendered.object("Deployment", "")["spec"]["selector"]["matchLabels"].as_object().expect("a selector");
+    let labels = &rendered.object("Job", "")["spec"]["template"]["metadata"]["labels"];
+    assert!(selector.iter().any(|(key, value)| labels[key] != *value), "{labels}");
+    assert!(selector.iter().all(|(key, value)| rendered.object("Deployment", "")["spec"]["template"]["metadata"]["labels"][key] == *value));
+}
+
+#[test]
+fn switching_restoring_off_takes_its_rights_too() {
+    let rendered = render(&["restore.enabled=false"]);
+    assert_eq!(rendered.of_kind("Job").count(), 0);
+    assert!(!rendered.text.contains("deployments/scale"));
+}
+
+#[test]
+fn added_labels_and_annotations_reach_every_object_and_pod() {
+    let rendered = render(&["extraLabels.team=platform", "podLabels.team=other", "podLabels.zone=a", "extraAnnotations.note=x"]);
+    for object in &rendered.objects {
+        assert_eq!(object["metadata"]["labels"]["team"], "platform", "{}", name(object));
+        assert_eq!(object["metadata"]["annotations"]["note"], "x", "{}", name(object));
+    }
+    for template in pod_templates(&rendered) {
+        assert_eq!(template["metadata"]["labels"]["team"], "other");
+        assert_eq!(template["metadata"]["labels"]["zone"], "a");
+    }
+}
+
+#[test]
+fn nothing_carries_a_label_or_annotation_by_which_argocd_would_take_it_for_its_own() {
+    let rendered = render(&["instance.serverRoles=InPlace"]);
+    assert!(!rendered.text.contains("part-of") && !rendered.text.contains("argocd.argoproj.io"));
+    for object in rendered.objects.iter().chain(pod_templates(&rendered)) {
+        let labels = &object["metadata"]["labels"];
+        assert_eq!(labels["app.kubernetes.io/name"], "argocd-access-operator");
+        assert_ne!(labels["app.kubernetes.io/component"], "server");
+    }
+}
+
+#[test]
+fn names_stay_within_63_characters_and_apart_however_long_the_release_is_called() {
+    let namespace = "n".repeat(63);
+    let settings = ["instance.serverRoles=InPlace", "instance.inPlace.role=r", "instance.inPlace.clusterRole=c"];
+    let names = |release: &str| -> BTreeSet<(String, String)> {
+        let rendered = render_release(release, &namespace, &settings);
+        let named: BTreeSet<_> =
+            rendered.objects.iter().map(|object| (object["kind"].as_str().expect("a kind").to_owned(), name(object).to_owned())).collect();
+        assert_eq!(named.len(), rendered.objects.len(), "no two objects of a kind share a name: {named:?}");
+        named
+    };
+    let one = names(&format!("{}-a", "r".repeat(51)));
+    let other = names(&format!("{}-b", "r".repeat(51)));
+    for (kind, name) in one.iter().chain(&other) {
+        assert!(name.len() <= 63, "{kind} {name} has {} characters", name.len());
+    }
+    assert!(one.is_disjoint(&other), "two long releases differ in every name");
+}
+
+#[test]
+fn a_name_of_digits_stays_a_name() {
+    let rendered = render_release("1", "2", &["nameOverride=x"]);
+    assert!(rendered.objects.iter().all(|object| object["metadata"]["name"].is_string()));
+    assert!(rendered.objects.iter().filter_map(|object| object["metadata"].get("namespace")).all(|namespace| namespace == "2"));
+}
