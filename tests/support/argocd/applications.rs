@@ -1,0 +1,106 @@
+//! Applications from Git folders of this machine, each with one Pod on the fake node, and the projects that they belong to.
+
+use std::{path::Path, time::Duration};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use serde_json::json;
+
+use super::{
+    super::{
+        eventually::{eventually, that},
+        kwok, manifests,
+        process::run,
+        reaper,
+    },
+    ArgoCd,
+};
+
+impl ArgoCd {
+    /// Makes an `AppProject` in which everything is allowed.
+    pub async fn create_project(&self, name: &str) {
+        let namespaces = &self.options.application_namespaces;
+        let project = json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject",
+            "metadata": { "name": name, "namespace": self.namespace },
+            "spec": {
+                "sourceRepos": ["*"],
+                "destinations": [{ "server": "*", "namespace": "*" }],
+                "sourceNamespaces": namespaces,
+                "clusterResourceWhitelist": [{ "group": "*", "kind": "*" }],
+            },
+        });
+        let project = serde_json::from_value(project).expect("an AppProject");
+        manifests::apply_one(&self.control_plane.client(), &self.namespace, &project, manifests::KUBECTL).await;
+    }
+
+    /// Makes an Application whose one Pod `<name>-0` (container `main`) runs in the destination namespace, and waits until it does.
+    pub async fn create_application(&self, name: &str, project: &str, namespace: &str, destination: &str) -> String {
+        let pod = format!("{name}-0");
+        let repository = self.folder.path().join("git").join(namespace).join(name);
+        commit(&repository, &pod_manifest(&pod)).await;
+        let application = json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+            "metadata": { "name": name, "namespace": namespace },
+            "spec": {
+                "project": project,
+                "source": { "repoURL": format!("file://{}", repository.display()), "path": ".", "targetRevision": "HEAD" },
+                "destination": { "server": "https://kubernetes.default.svc", "namespace": destination },
+                "syncPolicy": { "automated": {} },
+            },
+        });
+        let application = serde_json::from_value(application).expect("an Application");
+        let client = self.control_plane.client();
+        let live = manifests::apply_one(&client, namespace, &application, manifests::KUBECTL).await;
+        let applications = manifests::api_of(&client, namespace, &live);
+        let pods = Api::<Pod>::namespaced(client.clone(), destination);
+        eventually(&format!("{pod} runs and {name} is synced"), Duration::from_secs(60), || async {
+            let status = applications.get(name).await.map_err(|error| error.to_string())?.data["status"].clone();
+            let phase = pods.get_opt(&pod).await.map_err(|error| error.to_string())?.and_then(|pod| pod.status?.phase);
+            let synced = status["sync"]["status"] == "Synced";
+            that(synced && phase.as_deref() == Some("Running"), || format!("the Pod: {phase:?}; the Application: {status}"))
+        })
+        .await;
+        self.wait_for_tree(name, namespace, &pod).await;
+        pod
+    }
+
+    /// A terminal is refused until argocd-server knows the Pod as one of the Application's.
+    async fn wait_for_tree(&self, name: &str, namespace: &str, pod: &str) {
+        let token = self.person_token("admin", &[]);
+        let path = format!("/api/v1/applications/{name}/resource-tree?appNamespace={namespace}");
+        eventually(&format!("argocd-server knows that {pod} is of {name}"), Duration::from_secs(30), || async {
+            let tree = self.get(&token, &path).await?;
+            let known = tree["nodes"].as_array().is_some_and(|nodes| nodes.iter().any(|node| node["name"] == pod));
+            that(known, || tree.to_string())
+        })
+        .await;
+    }
+}
+
+fn pod_manifest(name: &str) -> String {
+    let node = kwok::NODE;
+    format!(
+        "
+apiVersion: v1
+kind: Pod
+metadata: {{ name: {name} }}
+spec:
+  nodeName: {node}
+  terminationGracePeriodSeconds: 0
+  containers:
+  - {{ name: main, image: example.invalid/shell }}
+"
+    )
+}
+
+async fn commit(repository: &Path, manifest: &str) {
+    std::fs::create_dir_all(repository).expect("make a Git folder");
+    std::fs::write(repository.join("pod.yaml"), manifest).expect("write a manifest");
+    let identity = ["-c", "user.name=bench", "-c", "user.email=bench@example.invalid"];
+    for step in [vec!["init", "--quiet", "--initial-branch=main"], vec!["add", "."], vec!["commit", "--quiet", "-m", "pod"]] {
+        let mut git = reaper::command("git");
+        git.current_dir(repository).env("GIT_CONFIG_GLOBAL", "/dev/null").args(identity).args(step);
+        run(git).await.success();
+    }
+}
