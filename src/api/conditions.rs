@@ -26,6 +26,9 @@ impl ConditionType {
     pub const ALL: [Self; 7] =
         [Self::Accepted, Self::Active, Self::PolicyApplied, Self::ServerAuthorized, Self::ExecEnabled, Self::IngressReady, Self::Ready];
 
+    /// Those that speak of what is written somewhere.
+    pub const LAYERS: [Self; 4] = [Self::PolicyApplied, Self::ServerAuthorized, Self::ExecEnabled, Self::IngressReady];
+
     /// The name in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -79,7 +82,7 @@ reasons! {
     LimitExceeded,
     /// The role name belongs to somebody else: an Argo CD role, a foreign policy line, or an older ExecAccess.
     RoleNameTaken,
-    /// A subject would hand the access to everybody, by way of the default role.
+    /// A subject would hand the access to others than those it names: to everybody by way of the default role, or to the members of a role.
     SubjectTooWide,
     /// All policies together would be larger than a ConfigMap may be; older objects come first.
     PolicyTooLarge,

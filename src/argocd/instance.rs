@@ -16,8 +16,8 @@ pub struct Server {
     pub service_account: String,
     /// Version of Argo CD, from the image's tag (or the version label), without the `v`.
     pub version: Option<String>,
-    /// `--disable-auth`: everybody is admin.
-    pub auth_disabled: bool,
+    /// `--disable-auth`: everybody is admin. `None`: it cannot be decided.
+    pub auth_disabled: Option<bool>,
     /// Whether Applications may live in other namespaces. When it cannot be decided, yes: that is the careful answer.
     pub applications_elsewhere: bool,
     /// The labels of its pods.
@@ -82,8 +82,7 @@ fn read_server(deployment: &Deployment, params: Option<&Data>) -> Server {
             .and_then(|c| c.image.as_deref())
             .and_then(image_version)
             .or_else(|| label(deployment, "app.kubernetes.io/version").and_then(version)),
-        // Undecidable counts as on: it only ever makes us refuse.
-        auth_disabled: setting("--disable-auth", "ARGOCD_SERVER_DISABLE_AUTH").is_none_or(|v| v == "true"),
+        auth_disabled: switched_on(main, setting("--disable-auth", "ARGOCD_SERVER_DISABLE_AUTH")),
         applications_elsewhere: setting("--application-namespaces", "ARGOCD_APPLICATION_NAMESPACES").is_none_or(|v| !v.is_empty()),
         pod_labels: deployment.spec.as_ref().and_then(|s| s.template.metadata.as_ref()).and_then(|m| m.labels.clone()).unwrap_or_default(),
     }
@@ -94,23 +93,36 @@ fn read_server(deployment: &Deployment, params: Option<&Data>) -> Server {
 fn setting(container: Option<&Container>, params: Option<&Data>, flag: &str, env: &str) -> Option<String> {
     let Some(container) = container else { return Some(String::new()) };
     let mut args = words(container).peekable();
+    let mut last = None;
     while let Some(arg) = args.next() {
         if let Some(value) = arg.strip_prefix(flag).and_then(|rest| rest.strip_prefix('=')) {
-            return Some(value.to_owned());
-        }
-        if arg == flag {
-            return Some(args.peek().filter(|next| !next.starts_with('-')).map_or_else(|| "true".to_owned(), |next| (*next).to_owned()));
+            last = Some(value.to_owned());
+        } else if arg == flag {
+            last = Some(args.peek().filter(|next| !next.starts_with('-')).map_or_else(|| "true".to_owned(), |next| (*next).to_owned()));
         }
     }
-    let Some(var) = container.env.iter().flatten().find(|v| v.name == env) else { return Some(String::new()) };
-    if let Some(value) = &var.value {
-        return Some(value.clone());
+    // Of several the last one counts, for flags and for environment variables.
+    if last.is_some() {
+        return last;
     }
-    let Some(reference) = var.value_from.as_ref().and_then(|source| source.config_map_key_ref.as_ref()) else { return None };
+    let Some(var) = container.env.iter().flatten().rfind(|v| v.name == env) else { return Some(String::new()) };
+    let Some(source) = &var.value_from else { return Some(var.value.clone().unwrap_or_default()) };
+    let reference = source.config_map_key_ref.as_ref()?;
     if reference.name != ARGOCD_CMD_PARAMS_CM {
         return None;
     }
     params.map(|data| data.get(&reference.key).cloned().unwrap_or_default())
+}
+
+/// What a switch's text means, in the careful direction: whatever is not clearly off is on, as is a flag inside a shell's command line.
+/// A switch takes no word of its own: `--disable-auth false` switches on.
+fn switched_on(container: Option<&Container>, setting: Option<String>) -> Option<bool> {
+    const FLAG: &str = "--disable-auth";
+    let alone = container.is_some_and(|c| words(c).any(|w| w == FLAG || (w.contains(FLAG) && !w.starts_with(FLAG))));
+    if alone {
+        return Some(true);
+    }
+    setting.map(|value| !matches!(value.to_ascii_lowercase().as_str(), "" | "false" | "f" | "0"))
 }
 
 fn image_version(image: &str) -> Option<String> {
@@ -149,6 +161,11 @@ pub fn installer(deployment: &Deployment) -> &'static str {
 #[must_use]
 pub fn services_of<'a>(server: &Server, services: impl IntoIterator<Item = &'a Service>) -> Vec<String> {
     let leads = |service: &Service| {
+        // The Service of the metrics leads to the same pods, and to no terminal.
+        let ports = service.spec.as_ref().and_then(|s| s.ports.as_deref()).unwrap_or_default();
+        if !ports.is_empty() && ports.iter().all(|p| p.port == 8083 || p.name.as_deref().is_some_and(|n| n.contains("metrics"))) {
+            return false;
+        }
         let selector = service.spec.as_ref().and_then(|s| s.selector.as_ref());
         selector.is_some_and(|s| !s.is_empty() && s.iter().all(|(k, v)| server.pod_labels.get(k) == Some(v)))
     };
@@ -187,7 +204,7 @@ spec:
     fn the_service_account_comes_from_the_deployment_not_from_a_name() {
         let server = find_server([&stock("args: [/usr/local/bin/argocd-server]")], Some(&Data::new())).unwrap();
         assert_eq!((server.service_account.as_str(), server.version.as_deref()), ("cd-sa", Some("3.2.11")));
-        assert!(!server.auth_disabled && !server.applications_elsewhere);
+        assert!(server.auth_disabled == Some(false) && !server.applications_elsewhere);
     }
 
     #[test]
@@ -208,8 +225,22 @@ spec:
         assert!(!elsewhere(from_params, Some(&Data::new())));
         assert!(elsewhere(from_params, None), "unreadable counts as on");
         assert!(elsewhere("args: [argocd-server, --application-namespaces, 'a,b']", Some(&Data::new())));
-        assert!(find_server([&stock("args: [argocd-server, --disable-auth]")], None).unwrap().auth_disabled);
-        assert!(!find_server([&stock("args: [argocd-server, --disable-auth=false]")], None).unwrap().auth_disabled);
+        assert_eq!(find_server([&stock("args: [argocd-server, --disable-auth]")], None).unwrap().auth_disabled, Some(true));
+        assert_eq!(find_server([&stock("args: [argocd-server, --disable-auth=false]")], None).unwrap().auth_disabled, Some(false));
+    }
+
+    #[test]
+    fn authentication_counts_as_off_unless_it_is_clearly_on() {
+        let off = |extra: &str| find_server([&stock(extra)], Some(&Data::new())).unwrap().auth_disabled;
+        for on in ["--disable-auth=1", "--disable-auth=T", "'--disable-auth=$(X)'", "--disable-auth, 'false'", "--disable-auth=false, --disable-auth", "--disable-auth=false, --disable-auth=true"] {
+            assert_eq!(off(&format!("args: [argocd-server, {on}]")), Some(true), "{on}");
+        }
+        assert_eq!(off("command: [sh, -c, 'exec argocd-server --disable-auth']"), Some(true));
+        assert_eq!(off("env: [{name: ARGOCD_SERVER_DISABLE_AUTH, value: 'false'}, {name: ARGOCD_SERVER_DISABLE_AUTH, value: 'True'}]"), Some(true));
+        assert_eq!(off("env: [{name: ARGOCD_SERVER_DISABLE_AUTH}]"), Some(false), "an empty value is not sent by the API server");
+        assert_eq!(off("args: [argocd-server, --disable-auth=0]"), Some(false));
+        let other = "env: [{name: ARGOCD_SERVER_DISABLE_AUTH, valueFrom: {secretKeyRef: {name: s, key: k}}}]";
+        assert_eq!(off(other), None, "taken from what we do not read");
     }
 
     #[test]

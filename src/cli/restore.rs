@@ -100,10 +100,8 @@ async fn withdraw(mut rounds: Rounds, touched: &Notify, deadline: Instant) -> Re
 async fn stop_operator(client: &Client, namespace: &str, name: &str, deadline: Instant) -> Result<(), CliError> {
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
     let failed = |e: crate::cluster_io::RequestError| CliError::Restore(e.chain());
-    let deployment = match request(format!("read Deployment {namespace}/{name}"), deployments.get_opt(name)).await.map_err(failed)? {
-        Some(deployment) => deployment,
-        None => return Ok(()),
-    };
+    let read = request(format!("read Deployment {namespace}/{name}"), deployments.get_opt(name));
+    let Some(deployment) = read.await.map_err(failed)? else { return Ok(()) };
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let zero = Patch::Merge(json!({"spec": {"replicas": 0}}));
     request(format!("scale Deployment {namespace}/{name} to zero"), deployments.patch_scale(name, &params, &zero)).await.map_err(failed)?;

@@ -42,8 +42,9 @@ pub async fn apply(client: &Client, plan: Plan<Prepared>, recent: &mut Recent, m
                 metrics.written(write.target.kind, "ok");
                 done.push(write.target.clone());
             }
-            // 409: somebody wrote in between. 404: the object went. Both mean: look again.
-            Err(error) if matches!(error.code(), Some(404 | 409)) => {
+            // 409: somebody wrote in between. 404: the object went (or, for one to be made, its namespace is missing, which is a failure).
+            // Both mean: look again.
+            Err(error) if error.code() == Some(409) || (error.code() == Some(404) && !matches!(write.action, Action::Apply(_))) => {
                 tracing::debug!(object = %write.target, error = %error.chain(), "the picture was old");
                 metrics.written(write.target.kind, "stale");
                 stale = true;

@@ -45,6 +45,9 @@ impl Recent {
     }
 
     /// Puts what we know better over what a watch of this kind says.
+    ///
+    /// # Errors
+    /// When the watch shows nothing: what we wrote is no picture of the rest.
     pub fn over<K>(&mut self, kind: Kind, seen: Seen<Vec<Arc<K>>>) -> Seen<Vec<Arc<K>>>
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,

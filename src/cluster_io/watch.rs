@@ -119,7 +119,9 @@ where
                     Err(error) => failed(&noted, &error),
                 };
                 if tell {
-                    touched.iter().for_each(|t| t.notify_one());
+                    for told in &touched {
+                        told.notify_one();
+                    }
                 }
             }
         });

@@ -18,15 +18,16 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(300), Duration::from_
 
 /// Runs until `stop` says so. A round that has begun is finished: it holds no more than some requests, each with a time limit.
 pub async fn run(mut rounds: Rounds, touched: Arc<Notify>, health: Arc<Health>, mut stop: watch::Receiver<bool>) {
-    let mut failed = 0_u32;
+    let (mut failed, mut unsettled) = (0_u32, 0_u32);
     while !*stop.borrow() {
         let verdict = if rounds.settled() { rounds.round().await } else { Verdict::Waiting };
         health.round(rounds.namespace(), verdict != Verdict::Waiting);
         failed = if verdict == Verdict::Failed { failed.saturating_add(1) } else { 0 };
+        unsettled = if verdict == Verdict::Unsettled { unsettled.saturating_add(1) } else { 0 };
         let pause = match verdict {
             Verdict::Quiet => RESYNC,
             // The API server's own caches take a moment; so do our watches.
-            Verdict::Unsettled => RETRY.0,
+            Verdict::Unsettled => RETRY.0.saturating_mul(1 << unsettled.saturating_sub(10).min(8)).min(RESYNC),
             Verdict::Waiting => Duration::from_millis(100),
             Verdict::Failed => RETRY.0.saturating_mul(1 << failed.min(8)).min(RETRY.1),
         };

@@ -3,6 +3,7 @@
 pub mod health;
 pub mod instance;
 pub mod round;
+pub mod strays;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -66,6 +67,8 @@ pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>
         let round = round::Rounds::new(client.clone(), watches, recorder.clone(), Arc::clone(&metrics));
         loops.spawn(instance::run(round, Arc::clone(touched), Arc::clone(&health), stop.clone()));
     }
+    let served = settings.config.instances.iter().map(|i| i.namespace.clone()).collect();
+    loops.spawn(strays::run(client.clone(), served, stop.clone()));
     loops.spawn(health::serve(listener, metrics, Arc::clone(&health), stop.clone()));
     while let Some(ended) = loops.join_next().await {
         if *stop.borrow() {

@@ -24,6 +24,8 @@ use crate::metrics::Metrics;
 const MAX_STEPS: usize = 16;
 /// Others' grants are not watched; the answers are asked for anew after this time.
 const REVIEW_AGE: Duration = Duration::from_secs(20);
+/// As many statuses are written in one round; then the world is looked at again, so that a withdrawal never waits behind a thousand of them.
+const STATUSES: usize = 100;
 /// The API server's version changes only when it is upgraded.
 const VERSION_AGE: Duration = Duration::from_secs(300);
 
@@ -151,7 +153,7 @@ impl Rounds {
         let now = Time(jiff::Timestamp::now());
         let mut counts = [("True", 0), ("False", 0), ("Unknown", 0)];
         let mut failed = !failures.is_empty();
-        let mut waiting_for_reviews = false;
+        let (mut waiting_for_reviews, mut written) = (false, 0);
         let mut reported = BTreeMap::new();
         for outlook in &plan.outlooks {
             let uid = outlook.access.uid().unwrap_or_default();
@@ -163,8 +165,9 @@ impl Rounds {
             waiting_for_reviews |= status.server.iter().flat_map(|s| &s.namespaces).any(|n| n.granted_by_us && n.allowed != Some(true));
             // While steps are still to come there is nothing final to say, unless something failed.
             let worth = settled || !failures.is_empty();
-            if worth && access.status.as_ref().is_none_or(|before| !status::same(before, &status)) {
+            if worth && written < STATUSES && access.status.as_ref().is_none_or(|before| !status::same(before, &status)) {
                 failed |= !self.say(&access, &status).await;
+                written += 1;
                 reported.insert(uid, status);
             } else if let Some(last) = self.reported.remove(&uid) {
                 reported.insert(uid, last);
@@ -175,7 +178,7 @@ impl Rounds {
             tracing::warn!(name = unreadable.metadata.name, error = %unreadable.error, "an ExecAccess cannot be read by this version; what it has stays, nothing is added");
         }
         self.metrics.objects(self.watches.namespace(), counts);
-        match (failed, settled && !stale && !waiting_for_reviews) {
+        match (failed, settled && !stale && !waiting_for_reviews && written < STATUSES) {
             (true, _) => Verdict::Failed,
             (false, true) => Verdict::Quiet,
             (false, false) => Verdict::Unsettled,

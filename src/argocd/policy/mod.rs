@@ -74,7 +74,7 @@ pub fn texts(data: &Data) -> impl Iterator<Item = (&str, &str)> {
 /// Whether Argo CD reads this key as a policy text.
 #[must_use]
 pub fn is_policy_key(key: &str) -> bool {
-    key == POLICY_CSV || (key.starts_with("policy.") && key.ends_with(".csv"))
+    key == POLICY_CSV || key.strip_prefix("policy.").is_some_and(|rest| rest.strip_suffix(".csv").is_some())
 }
 
 /// Reads one line as Argo CD does; `None` for an empty line or a comment.
@@ -148,7 +148,8 @@ impl Mentions {
             }
             [kind, subject, resource, _, _, effect] if kind == "p" => {
                 self.names.insert(subject.clone());
-                if effect == "allow" && (resource == "exec" || resource.contains(['*', '?', '[', '{', '.', '^', '$', '+', '|', '('])) {
+                // A part of the word is enough: in regex mode a line is not anchored.
+                if effect == "allow" && ("exec".contains(resource.as_str()) || resource.contains(|c: char| !c.is_ascii_alphanumeric())) {
                     self.may_exec.insert(subject.clone());
                 }
             }
@@ -170,6 +171,12 @@ impl Mentions {
     #[must_use]
     pub fn reaches(&self, from: &str, to: &str) -> bool {
         self.closure(from).contains(to)
+    }
+
+    /// One of those who, by these lines, also count as `name`: somebody has made a role of it.
+    #[must_use]
+    pub fn member_of(&self, name: &str) -> Option<&str> {
+        self.inherits.iter().find(|(_, roles)| roles.contains(name)).map(|(member, _)| member.as_str())
     }
 
     /// Whether a line may let this subject exec; errs on the side of yes.
