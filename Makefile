@@ -100,10 +100,11 @@ format: ## format the code
 	@$(call need_component,fmt,rustfmt) && $(CARGO) fmt --all
 
 .PHONY: generate
-generate: ## write the generated files: the CustomResourceDefinitions, for kubectl and in the chart
+generate: ## write the generated files: the CustomResourceDefinitions, for kubectl and in the chart, and docs/reference/
 	@mkdir -p crds $(chart_crds)
 	$(call generate_crd,crds/$(crd))
 	cp crds/$(crd) $(chart_crds)/$(crd)
+	$(call generate_reference,docs/reference)
 
 .PHONY: demo demo-down
 demo: ## see it work on this machine: a whole cluster with Argo CD, and a terminal through it
@@ -123,11 +124,15 @@ need_tools = tests/tools/build
 # Into a file of its own first: a generator that fails must not leave half a file.
 generate_crd = $(CARGO) run --locked --quiet --bin argocd-access -- crds >$(1).part && mv $(1).part $(1) || { rm -f $(1).part; false; }
 
+generate_reference = $(CARGO) test --locked --quiet --test reference -- write $(1)
+
 define check_generated
   fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT
   { $(call generate_crd,"$$fresh/$(crd)"); } || exit
   same=true
   for file in crds/$(crd) $(chart_crds)/$(crd); do diff -u "$$file" "$$fresh/$(crd)" || same=false; done
+  $(call generate_reference,"$$fresh/reference") || exit
+  diff -ru docs/reference "$$fresh/reference" || same=false
   $$same || { echo "make: generated files are not up to date: run 'make generate' and commit what it changes" >&2; exit 1; }
 endef
 

@@ -1,0 +1,108 @@
+//! The commands of the pages: each ```` ```bash ```` block is run, in its order, in a session of its page. One that cannot be run says so
+//! and why: ```` ```bash no-run reason="..." ````. A ```` ```text ```` block behind it shows what it prints.
+
+use crate::{
+    markdown::{Block, document, documents},
+    session::{Before, Session},
+};
+
+/// The pages with commands, and what their readers have done before.
+const PAGES: [(&str, Before); 5] = [
+    ("README.md", Before::ArgoCd),
+    ("docs/how-to/install-on-helm-argocd.md", Before::ArgoCd),
+    ("docs/how-to/observe-first.md", Before::Installed),
+    ("docs/how-to/removing.md", Before::Granted),
+    ("docs/how-to/troubleshooting.md", Before::Granted),
+];
+
+#[tokio::test]
+async fn the_commands_of_the_readme_do_what_it_says() {
+    page("README.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_to_install_on_helms_argo_cd_do_what_the_page_says() {
+    page("docs/how-to/install-on-helm-argocd.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_to_observe_first_do_what_the_page_says() {
+    page("docs/how-to/observe-first.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_to_remove_it_do_what_the_page_says() {
+    page("docs/how-to/removing.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_to_find_what_is_wrong_do_what_the_page_says() {
+    page("docs/how-to/troubleshooting.md").await;
+}
+
+#[test]
+fn every_page_with_commands_is_run() {
+    for document in documents() {
+        let runs = document.blocks().iter().any(is_run);
+        let listed = PAGES.iter().any(|(path, _)| *path == document.path);
+        assert_eq!(runs, listed, "{} (its commands are run: {listed})", document.path);
+    }
+}
+
+#[test]
+fn a_block_that_is_not_run_says_why() {
+    for document in documents() {
+        for block in document.blocks() {
+            let place = format!("{}:{}", document.path, block.line);
+            let known = ["bash", "yaml", "text", "mermaid"].contains(&block.language.as_str());
+            assert!(known, "{place}: a block of {:?}; shell commands are bash, and what they print is text", block.language);
+            if block.language == "bash" && !is_run(&block) {
+                let reason = block.attributes.split_once("reason=\"").and_then(|(_, rest)| rest.strip_suffix('"')).unwrap_or_default();
+                assert!(reason.len() > 10, "{place}: no reason in {:?}", block.attributes);
+            }
+        }
+    }
+}
+
+fn is_run(block: &Block) -> bool {
+    block.language == "bash" && !block.attributes.starts_with("no-run ")
+}
+
+async fn page(path: &str) {
+    let (_, before) = PAGES.iter().find(|(listed, _)| *listed == path).expect("a page that is listed");
+    let session = Session::begin(*before).await;
+    let mut printed: Option<String> = None;
+    for block in document(path).blocks() {
+        let place = format!("{path}:{}", block.line);
+        if is_run(&block) {
+            let finished = session.run(&block.text).await;
+            let said = format!("{}\n{}{}", block.text, finished.stdout, finished.stderr);
+            assert!(finished.status.success(), "{place}: {}\n{said}\n{}", finished.status, session.operator_log());
+            printed = Some(finished.stdout);
+        } else if block.language == "bash" {
+            printed = None;
+        } else if let Some(printed) = printed.as_ref().filter(|_| block.language == "text") {
+            shows(&place, &block.text, printed);
+        }
+    }
+}
+
+/// Every line of the page is among those that were printed, but for spaces and ages; a line with an ellipsis may go on differently.
+fn shows(place: &str, said: &str, printed: &str) {
+    let lines: Vec<String> = printed.lines().map(alike).collect();
+    for line in said.lines().map(alike).filter(|line| !line.is_empty()) {
+        let found = match line.split_once('…') {
+            Some((begin, _)) => lines.iter().any(|other| other.starts_with(begin.trim_end())),
+            None => lines.contains(&line),
+        };
+        assert!(found, "{place}: {line:?} is not what is printed:\n{printed}");
+    }
+}
+
+fn alike(line: &str) -> String {
+    let is_age = |word: &str| {
+        let mut rest = word.trim_end_matches(|c: char| "smhd".contains(c) || c.is_ascii_digit()).chars();
+        word.starts_with(|c: char| c.is_ascii_digit()) && word.ends_with(['s', 'm', 'h', 'd']) && rest.next().is_none()
+    };
+    line.split_whitespace().map(|word| if is_age(word) { "AGE" } else { word }).collect::<Vec<_>>().join(" ")
+}

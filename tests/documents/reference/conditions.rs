@@ -1,0 +1,76 @@
+//! The conditions and their reasons, with what a person does about them.
+
+use argocd_access::api::{ConditionType, Reason};
+
+use crate::{
+    head,
+    table::{code, table},
+};
+
+pub fn page() -> String {
+    let mut page = head("Conditions and reasons", "src/api/conditions.rs");
+    page +=
+        "Every condition is `True`, `False` or `Unknown` (it could not be verified), with a reason from a fixed set, on which scripts may rely,\n";
+    page += "and a message that says what to do. `lastTransitionTime` moves only when the status does. `observedGeneration` is the generation\n";
+    page += "of the spec that the condition speaks of.\n\n";
+    page += "## Conditions\n\n";
+    let rows: Vec<Vec<String>> = ConditionType::ALL.iter().map(|kind| vec![code(kind.as_str()), holds(*kind).to_owned()]).collect();
+    page += &table(&["condition", "True means"], &rows);
+    page += "`Ready` has the status, the reason and the message of the first of the others that is not `True`. Only an `IngressReady` that is\n";
+    page += "`Unknown` does not stand in its way: people may reach argocd-server without an Ingress. Where an `ExecAccess` is not accepted or does\n";
+    page += "not take effect, the other conditions are `False` with the same reason: nothing is granted by it.\n\n";
+    page += "## Reasons\n\n";
+    for (name, _) in REMEDIES {
+        assert!(Reason::ALL.iter().any(|reason| reason.as_str() == *name), "there is no reason {name} any more");
+    }
+    let remedy = |reason: &Reason| REMEDIES.iter().find(|(name, _)| *name == reason.as_str()).map_or("", |(_, remedy)| remedy);
+    let rows: Vec<Vec<String>> =
+        Reason::ALL.iter().map(|reason| vec![code(reason.as_str()), reason.meaning().to_owned(), remedy(reason).to_owned()]).collect();
+    page += &table(&["reason", "meaning", "what to do"], &rows);
+    page.trim_end().to_owned() + "\n"
+}
+
+fn holds(kind: ConditionType) -> &'static str {
+    match kind {
+        ConditionType::Accepted => "The object is valid, within the limits of its instance, and its role name is its own.",
+        ConditionType::Active => "It takes effect: it is not suspended, not only observing, not being deleted.",
+        ConditionType::PolicyApplied => "The lines in argocd-rbac-cm say what the object declares; status.policy shows them.",
+        ConditionType::ServerAuthorized => {
+            "A SubjectAccessReview says that argocd-server may open a terminal in each destination namespace; status.server shows each."
+        }
+        ConditionType::ExecEnabled => "argocd-cm has exec.enabled \"true\" (and exec.shells, where the chart sets them).",
+        ConditionType::IngressReady => "The Ingresses in front of argocd-server carry what their controller needs for a terminal.",
+        ConditionType::Ready => "Everything declared is in place and proven.",
+    }
+}
+
+/// What a person does, for the reasons that ask for something.
+const REMEDIES: &[(&str, &str)] = &[
+    ("NotAnInstance", "Create it in the namespace of Argo CD, where the chart is installed."),
+    ("Invalid", "Mend the field that the message names."),
+    ("LimitExceeded", "Ask for less, or ask the platform admin to change the limit (chart value instance.limits)."),
+    ("RoleNameTaken", "Choose another spec.roleName, or leave it out."),
+    ("SubjectTooWide", "Name the people or groups instead of that role."),
+    ("PolicyTooLarge", "Name fewer subjects and applications, or use wildcards."),
+    ("AuthenticationDisabled", "Switch authentication on, or anonymous access off."),
+    ("Suspended", "Set spec.suspend to false to grant again."),
+    ("Observing", "Read status.changes; set spec.mode to Enforce to make it true."),
+    ("SubjectNeverMatches", "Use the name that stands in the token, or add the claim to scopes in argocd-rbac-cm."),
+    ("NoApplications", "Create the Application, correct the selector, or name spec.server.namespaces."),
+    ("ForeignPolicyBroken", "Mend or remove the line of argocd-rbac-cm that the message shows; Argo CD itself cannot load its policy either."),
+    ("ConfigMapMissing", "Install Argo CD in this namespace, or create the ConfigMap as the message says."),
+    ("LabelMissing", "Run the kubectl label command of the message."),
+    ("NotReadable", "Check the operator's Role and ClusterRole: the chart grants get, list and watch."),
+    ("WriteFailed", "Read the message: it is what the API server answered. It is tried again by itself."),
+    ("Pending", "Wait some seconds. Where it stays, the operator's log says why."),
+    ("OpenByOthers", "Nothing, for the terminal; but see [security.md](../security.md#what-is-not-enforced)."),
+    ("Denied", "Read status.server.namespaces: a limit of the instance, or a right that is missing."),
+    ("RemoteCluster", "Let the identity of the cluster Secret get pods, and get and create pods/exec, in that cluster."),
+    ("NamespaceMissing", "Create the namespace, or correct the Application's destination."),
+    ("ServerNotFound", "Install Argo CD in this namespace, or label its Deployment as the message says."),
+    ("ServerAmbiguous", "Remove the label app.kubernetes.io/component=server from the Deployments that are not argocd-server."),
+    ("RestartRequired", "Restart argocd-server when its open terminals may end, or set instance.restartServer to WhenNeeded."),
+    ("NoIngress", "Nothing, where people come another way that passes WebSockets; spec.ingress.mode None says so."),
+    ("UnknownIngressClass", "Make sure that it passes WebSockets; set spec.ingress.annotations, or spec.ingress.mode None."),
+    ("Conflict", "Agree on one value: that of the older object stands."),
+];

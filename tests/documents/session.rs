@@ -1,0 +1,130 @@
+//! What a reader of a page has: a cluster with Argo CD in the namespace `argocd`, this repository, kubectl and helm.
+//!
+//! One control plane for all pages, one page at a time, each in a fresh namespace `argocd`.
+
+use std::{path::PathBuf, sync::LazyLock, time::Duration};
+
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::support::{
+    ControlPlane, Kubernetes, eventually,
+    eventually::that,
+    kubelet::Kubelet,
+    manifests,
+    process::{Finished, run},
+    reaper, tools,
+};
+
+/// What the reader has done before the page begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// Argo CD is there.
+    ArgoCd,
+    /// The chart is installed, too.
+    Installed,
+    /// And examples/team-exec.yaml is applied.
+    Granted,
+}
+
+/// The reader of one page.
+pub struct Session {
+    cluster: &'static ControlPlane,
+    kubelet: Kubelet,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// The namespaces that the pages name.
+const NAMESPACES: [&str; 2] = ["argocd", "shop"];
+
+/// Argo CD's Ingress, and an application of the project shop, as the pages speak of them.
+const FURNITURE: &str = "
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: { name: nginx }
+spec: { controller: k8s.io/ingress-nginx }
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: argocd-server }
+spec:
+  ingressClassName: nginx
+  rules:
+  - host: argocd.example.com
+    http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: argocd-server, port: { name: https } } } }] }
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: { name: web-1 }
+spec:
+  project: shop
+  source: { repoURL: https://example.invalid/shop.git, path: . }
+  destination: { server: https://kubernetes.default.svc, namespace: shop }
+";
+
+static ONE_PAGE: Mutex<()> = Mutex::const_new(());
+/// Apart from the one that the other tests share: a page may remove the definition of ExecAccess.
+static CLUSTER: LazyLock<Result<&'static ControlPlane, String>> =
+    LazyLock::new(|| ControlPlane::start(Kubernetes::V1_36).map(|cluster| &*Box::leak(Box::new(cluster))));
+
+impl Session {
+    /// Prepares everything.
+    pub async fn begin(before: Before) -> Self {
+        let alone = ONE_PAGE.lock().await;
+        let cluster = tokio::task::spawn_blocking(|| CLUSTER.clone()).await.unwrap().unwrap_or_else(|message| panic!("{message}"));
+        clear(cluster).await;
+        for namespace in NAMESPACES {
+            cluster.kubectl(&["create", "namespace", namespace]).await.success();
+            eventually("a new namespace has its default ServiceAccount", Duration::from_secs(20), || async {
+                let found = cluster.kubectl(&["get", "serviceaccount", "default", "--namespace", namespace]).await;
+                that(found.status.success(), || found.stderr.clone())
+            })
+            .await;
+        }
+        cluster.install_argocd("argocd").await;
+        manifests::apply_text(&cluster.client(), "argocd", FURNITURE).await;
+        let session = Self { cluster, kubelet: Kubelet::start(cluster, "argocd"), _alone: alone };
+        if before != Before::ArgoCd {
+            session.run("helm install argocd-access-operator charts/argocd-access-operator --namespace argocd --wait").await.success();
+        }
+        if before == Before::Granted {
+            session.run("kubectl apply -f examples/team-exec.yaml").await.success();
+            session.run("kubectl wait --for=condition=Ready exa/team-a -n argocd --timeout=60s").await.success();
+        }
+        session
+    }
+
+    /// Runs what the reader types, in the repository's root.
+    pub async fn run(&self, script: &str) -> Finished {
+        let operator = PathBuf::from(env!("CARGO_BIN_EXE_argocd-access"));
+        let programs = [tools::path("kubectl"), tools::path("helm"), operator];
+        let folders = programs.iter().map(|path| path.parent().unwrap().to_owned());
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(folders.chain(std::env::split_paths(&path))).unwrap();
+        let mut command = reaper::command("timeout");
+        command.args(["240", "bash", "-euo", "pipefail", "-c", script]).current_dir(tools::repository());
+        command.env("PATH", path).env("KUBECONFIG", self.cluster.kubeconfig_admin());
+        for variable in ["HOME", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+            command.env(variable, self.cluster.folder());
+        }
+        run(command).await
+    }
+
+    /// What the operator printed.
+    pub fn operator_log(&self) -> String {
+        self.kubelet.log()
+    }
+}
+
+/// Removes what the page before has left, also where it failed in the middle.
+async fn clear(cluster: &ControlPlane) {
+    let try_to = async |arguments: &[&str]| drop(cluster.kubectl(arguments).await);
+    let _none_is_there = cluster.helm(&["uninstall", "argocd-access-operator", "--namespace", "argocd", "--no-hooks"]).await;
+    let left = cluster.kubectl(&["get", "exa", "--namespace", "argocd", "--output=name"]).await.stdout;
+    for name in left.lines() {
+        try_to(&["patch", name, "--namespace", "argocd", "--type=merge", "--patch", r#"{"metadata":{"finalizers":null}}"#]).await;
+    }
+    for namespace in NAMESPACES {
+        try_to(&["delete", "pods", "--all", "--namespace", namespace, "--force", "--grace-period=0"]).await;
+        try_to(&["delete", "namespace", namespace, "--timeout=60s"]).await;
+    }
+}
