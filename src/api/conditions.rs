@@ -26,9 +26,6 @@ impl ConditionType {
     pub const ALL: [Self; 7] =
         [Self::Accepted, Self::Active, Self::PolicyApplied, Self::ServerAuthorized, Self::ExecEnabled, Self::IngressReady, Self::Ready];
 
-    /// Those that speak of what is written somewhere.
-    pub const LAYERS: [Self; 4] = [Self::PolicyApplied, Self::ServerAuthorized, Self::ExecEnabled, Self::IngressReady];
-
     /// The name in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -76,8 +73,6 @@ reasons! {
     NotAnInstance,
     /// A field holds something that cannot become a safe policy; the message names it.
     Invalid,
-    /// The operator's version cannot read this object; what is granted stays frozen, nothing is added.
-    Unreadable,
     /// A limit that the platform admin set for the instance is exceeded; the message names it.
     LimitExceeded,
     /// The role name belongs to somebody else: an Argo CD role, a foreign policy line, or an older ExecAccess.
@@ -108,8 +103,6 @@ reasons! {
     ConfigMapMissing,
     /// argocd-cm lacks the label app.kubernetes.io/part-of=argocd, without which Argo CD does not see it.
     LabelMissing,
-    /// argocd-rbac-cm was deleted while Argo CD runs: it keeps the old policy in memory until it restarts.
-    StalePolicyInMemory,
     /// The operator may not read what it needs; the message names the kind and the verb.
     NotReadable,
     /// A write was refused or failed; the message has the cause. It is tried again.

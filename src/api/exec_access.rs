@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::status::ExecAccessStatus;
 
@@ -171,8 +172,36 @@ pub struct NamespaceSelection {
 
     /// Namespaces that carry these labels, now and later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = bound_selector)]
     #[x_kube(validation = Rule::new("(has(self.matchLabels) && size(self.matchLabels) > 0) || (has(self.matchExpressions) && size(self.matchExpressions) > 0)").message("an empty selector would select every namespace; leave it out, or use scope: Cluster"))]
     pub selector: Option<LabelSelector>,
+}
+
+/// A selector of Kubernetes has no bounds of its own; without them the API server cannot tell what the rules about it cost.
+fn bound_selector(schema: &mut schemars::Schema) {
+    schema.insert("type".to_owned(), json!("object"));
+    schema.insert("nullable".to_owned(), json!(true));
+    let value = json!({"type": "string", "maxLength": 63});
+    let key = json!({"type": "string", "minLength": 1, "maxLength": 317, "description": "Key of the label."});
+    let expression = json!({
+        "type": "object", "required": ["key", "operator"], "description": "One requirement.",
+        "properties": {
+            "key": key,
+            "operator": {"type": "string", "enum": ["In", "NotIn", "Exists", "DoesNotExist"], "description": "How the label's value relates to the values."},
+            "values": {"type": "array", "maxItems": 64, "items": value, "description": "The values, for In and NotIn."},
+        },
+    });
+    schema.insert(
+        "properties".to_owned(),
+        json!({
+            "matchLabels": {"type": "object", "maxProperties": 16, "additionalProperties": value, "description": "Labels and their values; all must match."},
+            "matchExpressions": {"type": "array", "maxItems": 16, "items": expression, "description": "Requirements on labels; all must hold."},
+        }),
+    );
+}
+
+fn bound_annotations(schema: &mut schemars::Schema) {
+    schema.insert("additionalProperties".to_owned(), json!({"type": "string", "minLength": 1, "maxLength": 512}));
 }
 
 /// What is set on the Ingresses whose backend is argocd-server.
@@ -194,7 +223,7 @@ pub struct IngressSettings {
 
     /// Further annotations for those Ingresses. Only keys on the operator's list of known time-out and WebSocket annotations are taken.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 512)))]
+    #[schemars(extend("maxProperties" = 16), transform = bound_annotations)]
     pub annotations: BTreeMap<String, String>,
 }
 

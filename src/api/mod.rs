@@ -5,6 +5,8 @@
 pub mod conditions;
 pub mod exec_access;
 pub mod status;
+#[cfg(test)]
+mod tests;
 
 pub use conditions::{ConditionType, Reason};
 pub use exec_access::{

@@ -36,6 +36,12 @@ pub struct ExecAccessStatus {
     #[schemars(length(max = 32))]
     pub ingresses: Vec<IngressStatus>,
 
+    /// Where something is set for this object. A place that cannot be seen now counts as it was last seen: the object is kept until that
+    /// can be handed back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub set: Vec<String>,
+
     /// In Observe mode: what would change (at most 50).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]

@@ -232,7 +232,14 @@ spec:
     #[test]
     fn authentication_counts_as_off_unless_it_is_clearly_on() {
         let off = |extra: &str| find_server([&stock(extra)], Some(&Data::new())).unwrap().auth_disabled;
-        for on in ["--disable-auth=1", "--disable-auth=T", "'--disable-auth=$(X)'", "--disable-auth, 'false'", "--disable-auth=false, --disable-auth", "--disable-auth=false, --disable-auth=true"] {
+        for on in [
+            "--disable-auth=1",
+            "--disable-auth=T",
+            "'--disable-auth=$(X)'",
+            "--disable-auth, 'false'",
+            "--disable-auth=false, --disable-auth",
+            "--disable-auth=false, --disable-auth=true",
+        ] {
             assert_eq!(off(&format!("args: [argocd-server, {on}]")), Some(true), "{on}");
         }
         assert_eq!(off("command: [sh, -c, 'exec argocd-server --disable-auth']"), Some(true));

@@ -21,6 +21,7 @@ use super::{CliError, InstanceArgs, connect};
 use crate::api::FIELD_MANAGER;
 use crate::cluster_io::request;
 use crate::cluster_io::snapshot::{ClusterWatches, InstanceWatches};
+use crate::config::ServerRoles;
 use crate::controller::round::{Rounds, Verdict};
 use crate::metrics::Metrics;
 
@@ -56,7 +57,12 @@ pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
         return Err(CliError::Usage("say --all: restore takes back the access of every ExecAccess of the instance"));
     }
     let (client, namespace) = connect().await?;
-    let config = args.instance.load(&namespace)?;
+    let mut config = args.instance.load(&namespace)?;
+    if args.instance.config.is_none() {
+        // Which of the two it was is not known without the configuration, and taking back is safe in both: argocd-server's own roles are
+        // looked at under their usual names.
+        config.instances.iter_mut().for_each(|instance| instance.server_roles = ServerRoles::InPlace);
+    }
     let deadline = Instant::now() + args.timeout;
     if let Some(name) = &args.operator_deployment {
         stop_operator(&client, args.instance.namespace.as_deref().unwrap_or(&namespace), name, deadline).await?;

@@ -85,7 +85,8 @@ impl Recent {
 }
 
 /// Resource versions of one server are numbers that grow (Kubernetes promises it since 1.35, and etcd always made them so).
-fn version(text: Option<&str>) -> u128 {
+#[must_use]
+pub fn version(text: Option<&str>) -> u128 {
     text.and_then(|t| t.parse().ok()).unwrap_or(0)
 }
 

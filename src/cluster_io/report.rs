@@ -13,11 +13,12 @@ use crate::api::{ExecAccess, ExecAccessStatus, FIELD_MANAGER};
 /// The API's limit on an Event's note is 1 kB; the client does not cut it.
 const NOTE_LIMIT: usize = 1000;
 
-/// Writes the status, for this very object (not for one of the same name that came after it).
+/// Writes the status, for this very object (not for one of the same name that came after it), and returns the version that the object
+/// then has; `None` when it is gone.
 ///
 /// # Errors
 /// When the API server refuses. That the object is gone is no error.
-pub async fn write_status(client: &Client, access: &ExecAccess, status: &ExecAccessStatus) -> Result<(), RequestError> {
+pub async fn write_status(client: &Client, access: &ExecAccess, status: &ExecAccessStatus) -> Result<Option<String>, RequestError> {
     let (namespace, name) = (access.namespace().unwrap_or_default(), access.name_any());
     let api: Api<ExecAccess> = Api::namespaced(client.clone(), &namespace);
     let body = json!({
@@ -27,8 +28,8 @@ pub async fn write_status(client: &Client, access: &ExecAccess, status: &ExecAcc
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
     match request(format!("write the status of ExecAccess {namespace}/{name}"), api.patch_status(&name, &params, &Patch::Apply(&body))).await {
-        Ok(_) => Ok(()),
-        Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
+        Ok(written) => Ok(written.resource_version()),
+        Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -21,6 +21,9 @@ use crate::config::{InstanceConfig, ServerRoles};
 use crate::exec::world::{Unreadable, binding_name};
 use crate::exec::{Kind, Seen, World};
 
+/// The kind without which nothing can be done.
+pub const DECLARATIONS: &str = "execaccesses";
+
 /// Kinds that belong to no instance; watched once.
 pub struct ClusterWatches {
     namespaces: Watch<Namespace>,
@@ -79,7 +82,7 @@ impl InstanceWatches {
         let own = |name: &str| (in_place && !name.is_empty()).then(|| named(name));
         let binding = binding_name(namespace);
         Self {
-            accesses: Watch::start("execaccesses", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
+            accesses: Watch::start(DECLARATIONS, Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
             argocd_cm: config_map(ARGOCD_CM),
             rbac_cm: config_map(ARGOCD_RBAC_CM),
             params_cm: config_map(ARGOCD_CMD_PARAMS_CM),

@@ -37,6 +37,12 @@ impl Health {
         self.synced || self.refused.is_some()
     }
 
+    /// What the API server says when it refuses.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        self.refused.as_ref().map(|(_, why)| why.as_str())
+    }
+
     /// How long it has been failing, for whatever reason.
     #[must_use]
     pub fn failing_for(&self) -> Option<Duration> {

@@ -1,6 +1,6 @@
 //! `/livez`, `/readyz` and `/metrics`.
 //!
-//! Ready: every kind is listed (or known to be refused) and a first round is done. Alive: rounds go on, and no watch has been stuck for
+//! Ready: the ExecAccess objects are listed, every other kind is listed or known to be refused, and a first round is done. Alive: rounds go on, and no watch has been stuck for
 //! minutes for a reason that a restart may mend. A refused kind is no such reason: a restart does not change the operator's rights.
 
 use std::collections::BTreeMap;
@@ -15,6 +15,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::cluster_io::snapshot::DECLARATIONS;
 use crate::cluster_io::watch::Probe;
 use crate::metrics::Metrics;
 
@@ -22,6 +23,9 @@ use crate::metrics::Metrics;
 const STUCK: Duration = Duration::from_secs(600);
 /// The loop makes a round at least every 20 s; one that has made none for so long hangs.
 const SILENT: Duration = Duration::from_secs(300);
+
+/// So long may an answer take that is under way when we end: a client that never finishes its request must not hold us up.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// How the loops are doing.
 #[derive(Debug, Default)]
@@ -59,6 +63,10 @@ impl Health {
         for (namespace, instance) in instances.iter() {
             let unsettled = instance.probes.iter().filter(|p| !p.health().settled()).map(|p| format!("{namespace}: {} not listed yet", p.kind));
             missing.extend(unsettled);
+            // Any other kind may be refused; without the declarations themselves there is nothing that could be done.
+            for probe in instance.probes.iter().filter(|p| p.kind == DECLARATIONS) {
+                missing.extend(probe.health().refusal().map(|why| format!("{namespace}: {} cannot be read: {why}", probe.kind)));
+            }
             if !instance.first_round {
                 missing.push(format!("{namespace}: no complete round yet"));
             }
@@ -91,12 +99,20 @@ type Shared = (Arc<Metrics>, Arc<Health>);
 /// Serves until `stop` says so.
 pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, health: Arc<Health>, mut stop: watch::Receiver<bool>) {
     let app = Router::new().route("/livez", get(live)).route("/readyz", get(ready)).route("/metrics", get(show)).with_state((metrics, health));
+    let mut late = stop.clone();
     let stopped = async move {
         // An error means that nobody can ask us to stop any more, which is the end as well.
         let _ = stop.wait_for(|stop| *stop).await;
     };
-    if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stopped).await {
-        tracing::error!(%error, "the HTTP server ended");
+    let overdue = async move {
+        let _ = late.wait_for(|stop| *stop).await;
+        tokio::time::sleep(LAST_ANSWERS).await;
+    };
+    tokio::select! {
+        served = axum::serve(listener, app).with_graceful_shutdown(stopped).into_future() => if let Err(error) = served {
+            tracing::error!(%error, "the HTTP server ended");
+        },
+        () = overdue => tracing::debug!("a client did not finish its request; the HTTP server ends without it"),
     }
 }
 

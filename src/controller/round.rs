@@ -10,9 +10,9 @@ use kube::{Client, ResourceExt};
 
 use crate::api::{ExecAccess, ExecAccessStatus};
 use crate::cluster_io::apply::{self, Outcome};
-use crate::cluster_io::recent::Recent;
+use crate::cluster_io::recent::{Recent, version};
 use crate::cluster_io::report;
-use crate::cluster_io::request;
+use crate::cluster_io::{RequestError, request};
 use crate::cluster_io::review::reviews;
 use crate::cluster_io::snapshot::InstanceWatches;
 use crate::exec::plan::{Applied, Plan};
@@ -42,6 +42,20 @@ pub enum Verdict {
     Failed,
 }
 
+/// A status that was written, and the version of the object with it.
+struct Reported {
+    version: String,
+    status: ExecAccessStatus,
+}
+
+impl Reported {
+    /// Whether the object was seen before that write. Seen after it, the object itself says what its status is: somebody else may
+    /// have written over it.
+    fn is_news_to(&self, access: &ExecAccess) -> bool {
+        version(access.metadata.resource_version.as_deref()) < version(Some(&self.version))
+    }
+}
+
 /// Makes the rounds of one instance.
 pub struct Rounds {
     client: Client,
@@ -52,7 +66,7 @@ pub struct Rounds {
     reviewed: Option<(Instant, Reviews)>,
     version: Option<(Instant, String)>,
     /// The statuses that were written last, until the watch shows them: a round in between must not write them again.
-    reported: BTreeMap<String, ExecAccessStatus>,
+    reported: BTreeMap<String, Reported>,
     withdraw_all: bool,
 }
 
@@ -166,10 +180,16 @@ impl Rounds {
             // While steps are still to come there is nothing final to say, unless something failed.
             let worth = settled || !failures.is_empty();
             if worth && written < STATUSES && access.status.as_ref().is_none_or(|before| !status::same(before, &status)) {
-                failed |= !self.say(&access, &status).await;
+                match self.say(&access, &status).await {
+                    Ok(version) => drop(version.map(|version| reported.insert(uid, Reported { version, status }))),
+                    Err(error) => {
+                        failed = true;
+                        self.metrics.status_written("failed");
+                        tracing::warn!(error = %error.chain(), "a status was not written");
+                    }
+                }
                 written += 1;
-                reported.insert(uid, status);
-            } else if let Some(last) = self.reported.remove(&uid) {
+            } else if let Some(last) = self.reported.remove(&uid).filter(|last| last.is_news_to(&access)) {
                 reported.insert(uid, last);
             }
         }
@@ -187,38 +207,30 @@ impl Rounds {
 
     /// The object with the status that we wrote last, where the watch does not show it yet.
     fn with_last_status(&self, access: &Arc<ExecAccess>) -> Arc<ExecAccess> {
-        match self.reported.get(&access.uid().unwrap_or_default()) {
+        match self.reported.get(&access.uid().unwrap_or_default()).filter(|last| last.is_news_to(access)) {
             Some(last) => {
                 let mut access = ExecAccess::clone(access);
-                access.status = Some(last.clone());
+                access.status = Some(last.status.clone());
                 Arc::new(access)
             }
             None => Arc::clone(access),
         }
     }
 
-    async fn say(&self, access: &Arc<ExecAccess>, status: &ExecAccessStatus) -> bool {
-        match report::write_status(&self.client, access, status).await {
-            Ok(()) => {
-                self.metrics.status_written("ok");
-                if let Some(event) = report::transition(access, status) {
-                    tracing::info!(
-                        execaccess = access.name_any(),
-                        instance = self.watches.namespace(),
-                        reason = event.reason,
-                        note = event.note,
-                        "a transition"
-                    );
-                    report::publish(&self.recorder, access, &event).await;
-                }
-                true
-            }
-            Err(error) => {
-                self.metrics.status_written("failed");
-                tracing::warn!(error = %error.chain(), "a status was not written");
-                false
-            }
+    async fn say(&self, access: &Arc<ExecAccess>, status: &ExecAccessStatus) -> Result<Option<String>, RequestError> {
+        let version = report::write_status(&self.client, access, status).await?;
+        self.metrics.status_written("ok");
+        if let Some(event) = report::transition(access, status) {
+            tracing::info!(
+                execaccess = access.name_any(),
+                instance = self.watches.namespace(),
+                reason = event.reason,
+                note = event.note,
+                "a transition"
+            );
+            report::publish(&self.recorder, access, &event).await;
         }
+        Ok(version)
     }
 
     async fn review(&mut self, plan: &Plan<Applied>, bindings_changed: bool) -> Reviews {

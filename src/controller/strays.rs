@@ -24,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Looks for strays until `stop` says so.
 pub async fn run(client: Client, served: BTreeSet<String>, mut stop: watch::Receiver<bool>) {
     let touched = Arc::new(Notify::new());
-    let watch: Watch<PartialObjectMeta<ExecAccess>> = Watch::start("execaccesses of all namespaces", Api::all(client.clone()), Config::default(), whole, vec![Arc::clone(&touched)]);
+    let watch: Watch<PartialObjectMeta<ExecAccess>> =
+        Watch::start("execaccesses of all namespaces", Api::all(client.clone()), Config::default(), whole, vec![Arc::clone(&touched)]);
     while !*stop.borrow() {
         for stray in watch.all().unwrap_or_default().iter().filter(|o| is_stray(o, &served)) {
             tell(&client, stray).await;
@@ -51,7 +52,9 @@ async fn tell(client: &Client, stray: &PartialObjectMeta<ExecAccess>) {
         Ok(access) => access,
         Err(error) => return tracing::debug!(error = %error.chain(), "a stray was not read"),
     };
-    let message = format!("{namespace} is not the namespace of an Argo CD instance that the operator serves, so nothing is done; create the object in the namespace of argocd-cm");
+    let message = format!(
+        "{namespace} is not the namespace of an Argo CD instance that the operator serves, so nothing is done; create the object in the namespace of argocd-cm"
+    );
     let now = Time(jiff::Timestamp::now());
     let say = |kind| condition(kind, &Verdict::no(Reason::NotAnInstance, message.clone()), access.metadata.generation, &[], &now);
     let conditions = vec![say(ConditionType::Accepted), say(ConditionType::Ready)];

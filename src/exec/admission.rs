@@ -79,6 +79,8 @@ fn age(access: &ExecAccess) -> (Option<jiff::Timestamp>, &str, Option<&str>) {
 fn active(world: &World, access: &ExecAccess) -> Verdict {
     if access.metadata.deletion_timestamp.is_some() {
         Verdict::no(Reason::Deleting, "being deleted; the access is withdrawn")
+    } else if world.is_going(world.namespace()) {
+        Verdict::no(Reason::Withdrawn, "the namespace of the instance is being deleted; the access is withdrawn")
     } else if world.withdraw_all {
         Verdict::no(Reason::Withdrawn, "the operator was removed and has withdrawn all access")
     } else if access.spec.suspend {
@@ -93,9 +95,9 @@ fn active(world: &World, access: &ExecAccess) -> Verdict {
 /// What forbids every grant of the instance.
 fn instance_refusal(world: &World) -> Option<Verdict> {
     if let Ok(Ok(server)) = world.server()
-        && server.auth_disabled
+        && server.auth_disabled == Some(true)
     {
-        let message = "argocd-server runs with --disable-auth (or it cannot be decided): everybody who reaches it would get a terminal; switch authentication on";
+        let message = "argocd-server runs with --disable-auth: everybody who reaches it would get a terminal; switch authentication on";
         return Some(Verdict::no(Reason::AuthenticationDisabled, message));
     }
     let settings = world.argocd_cm.as_ref().ok().map(|cm| super::world::data(cm.as_deref()))?;
@@ -124,7 +126,9 @@ impl Foreign {
         let projects = world.projects.as_deref().unwrap_or_default();
         let roles = || projects.iter().flat_map(|p| &p.spec.roles);
         let project_lines: Vec<&str> = roles().flat_map(|r| r.policies.iter().map(String::as_str)).collect();
-        let texts = policy::texts(&data).filter(|(key, _)| !is_our_key(key)).map(|(_, text)| text);
+        // The role of an object that cannot be read is nobody else's to take.
+        let frozen: BTreeSet<String> = world.frozen().map(|u| key_of(u.metadata.name.as_deref().unwrap_or_default())).collect();
+        let texts = policy::texts(&data).filter(|(key, _)| !is_our_key(key) || frozen.contains(*key)).map(|(_, text)| text);
         Self {
             mentions: Mentions::collect(texts.chain(project_lines)),
             project_groups: roles().flat_map(|r| r.groups.iter().cloned()).collect(),
@@ -150,6 +154,15 @@ impl Foreign {
                     Reason::SubjectTooWide,
                     format!("the subject {subject:?} is the role of an ExecAccess; name its people here instead"),
                 ));
+            }
+            // Users, groups and roles are one name space: a group that somebody uses as a role has members of whom its author knows nothing.
+            if !subject.starts_with("role:")
+                && let Some(member) = self.mentions.member_of(subject)
+            {
+                let message = format!(
+                    "the subject {subject:?} is used like a role: a policy line makes {member:?} a member of it, who would get the access too. Remove that line, or name the people otherwise"
+                );
+                return Err(Verdict::no(Reason::SubjectTooWide, message));
             }
             // Everybody has the default role, and with it all that it inherits.
             if self.default_role.as_deref().is_some_and(|default| self.mentions.reaches(default, subject)) {

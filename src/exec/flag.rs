@@ -36,7 +36,9 @@ pub fn fold(world: &World, cases: &[Case], now: jiff::Timestamp) -> (Wanted, Ver
     };
     let target = Target::namespaced(Kind::ConfigMap, world.namespace(), ARGOCD_CM);
     let object = Object { target: &target, layer: Layer::Flag, meta: &config_map.metadata, data: config_map.data.as_ref() };
-    let on = cases.iter().any(|c| c.effective) || frozen(world, &object);
+    let is_on = data(Some(config_map)).get(EXEC_ENABLED).is_some_and(|v| v == "true");
+    let undecided = world.undecided().filter(|_| !is_on);
+    let on = (cases.iter().any(|c| c.effective) && undecided.is_none()) || frozen(world, &object);
     let shells = world.settings.shells.join(",");
     let fields = [
         Field { section: Section::Data, key: EXEC_ENABLED.to_owned(), want: on.then(|| Want::Text("true".to_owned())) },
@@ -51,13 +53,19 @@ pub fn fold(world: &World, cases: &[Case], now: jiff::Timestamp) -> (Wanted, Ver
     if let Some(write) = disown_deployment(world) {
         wanted.writes.push(write);
     }
-    let verdict = verdict(config_map, restart.as_deref(), world);
+    let verdict = match undecided.map(|why| Verdict::unknown(Reason::NotReadable, why)) {
+        Some(undecided) => undecided,
+        None => match (verdict(config_map, restart.as_deref(), world), restart_unseen(world, &object)) {
+            (verdict, Some(why)) if verdict.reason == Reason::Enabled => Verdict::unknown(Reason::NotReadable, why),
+            (verdict, _) => verdict,
+        },
+    };
     (wanted, verdict)
 }
 
 /// With an object that cannot be read, what is switched on stays on.
 fn frozen(world: &World, object: &Object<'_>) -> bool {
-    !world.withdraw_all && !world.unreadable.is_empty() && object.before().fields.contains_key("data/exec.enabled")
+    world.frozen().next().is_some() && object.before().fields.contains_key("data/exec.enabled")
 }
 
 /// The time of our change of `exec.shells`, when argocd-server's pods are older than it.
@@ -74,7 +82,21 @@ fn restart_due(world: &World, object: &Object<'_>) -> Option<String> {
     let started = |p: &k8s_openapi::api::core::v1::Pod| {
         p.status.as_ref().and_then(|s| s.start_time.as_ref()).or(p.metadata.creation_timestamp.as_ref()).map(|t| t.0)
     };
-    servers.filter_map(|p| started(p)).any(|start| start <= changed).then(|| record.at.clone())
+    // Times are whole seconds: a pod that is made in the very second of the change tells by its template that it came after a restart.
+    let restarted = |p: &k8s_openapi::api::core::v1::Pod| {
+        let at = p.metadata.annotations.as_ref().and_then(|a| a.get(RESTARTED_AT)).and_then(|t| t.parse::<jiff::Timestamp>().ok());
+        at.is_some_and(|at| at >= changed)
+    };
+    let mut before = servers.filter(|p| !restarted(p)).filter_map(|p| started(p));
+    before.any(|start| start <= changed).then(|| record.at.clone())
+}
+
+/// Why it is not known whether argocd-server has started since our change of `exec.shells`.
+fn restart_unseen(world: &World, object: &Object<'_>) -> Option<String> {
+    let before = object.before();
+    let record = before.fields.get("data/exec.shells")?;
+    let not_seen = world.pods.as_ref().err()?;
+    Some(format!("{ARGOCD_CM} {EXEC_SHELLS} changed at {}; whether argocd-server has started since then is not known: {not_seen}", record.at))
 }
 
 /// The restart itself, once for each change.

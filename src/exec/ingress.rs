@@ -98,11 +98,15 @@ impl Wish {
         if let Served::By(controller, _) = served {
             wants.extend(ingress::requirements(*controller, service, seconds).into_iter().map(|r| (r.key, r.want)));
         }
-        let explicit = |(key, (value, _)): (&String, &(String, String))| {
-            let want = if ingress::is_list(key) { Want::Listed(value.clone()) } else { Want::Text(value.clone()) };
-            (key.clone(), want)
-        };
-        wants.extend(self.annotations.iter().map(explicit));
+        for (key, (value, _)) in &self.annotations {
+            let want = match wants.get(key) {
+                // What the controller needs stays in the list.
+                Some(Want::Listed(needed)) => Want::Listed(format!("{needed},{value}")),
+                _ if ingress::is_list(key) => Want::Listed(value.clone()),
+                _ => Want::Text(value.clone()),
+            };
+            wants.insert(key.clone(), want);
+        }
         wants
     }
 }
@@ -118,10 +122,18 @@ fn one(world: &World, object: &Ingress, served: Option<&(String, Served)>, wish:
         return None;
     }
     let wants = wish.wants(served);
+    // What an object that cannot be read had wished for is not known: then nothing is taken back.
+    let frozen = world.frozen().next().is_some();
+    if frozen && wants.is_empty() {
+        return None;
+    }
     let target = Target::namespaced(Kind::Ingress, world.namespace(), &name);
     let object = Object { target: &target, layer: Layer::Ingress, meta: &object.metadata, data: None };
-    let fields: Vec<Field> =
-        ingress::ALLOWED.iter().map(|key| Field { section: Section::Annotations, key: (*key).to_owned(), want: wants.get(*key).cloned() }).collect();
+    let fields: Vec<Field> = ingress::ALLOWED
+        .iter()
+        .map(|key| Field { section: Section::Annotations, key: (*key).to_owned(), want: wants.get(*key).cloned() })
+        .filter(|field| !frozen || field.want.is_some())
+        .collect();
     let own = shared::fold(object, &fields, at);
     let pending = own.writes.iter().any(|w| w.direction == super::write::Direction::Widen);
     wanted.writes.extend(own.writes);

@@ -6,6 +6,7 @@
 //! `plan` is the one function that the controller, the command line and the tests share.
 
 pub mod admission;
+pub mod debts;
 pub mod flag;
 pub mod grant;
 pub mod in_place;

@@ -8,19 +8,29 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
 
 use super::admission::{self, Case};
+use super::debts::{self, Debt};
 use super::ingress::IngressOutlook;
 use super::policy::PolicyOutlook;
 use super::server::ServerOutlook;
 use super::world::{Unreadable, World, uid};
 use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 use super::{flag, ingress, policy, server};
-use crate::api::conditions::{Reason, Verdict};
+use crate::api::conditions::{Reason, Verdict, shorten};
 use crate::api::status::{Change, InstanceStatus};
 use crate::api::{ABANDON, ExecAccess, FINALIZER, Mode};
 use crate::argocd::instance;
+
+/// So many bytes of one value are shown in `status.changes`.
+const CHANGE_LIMIT: usize = 2048;
+/// So many observing objects of one instance get `status.changes`.
+const OBSERVED_LIMIT: usize = 64;
+
+/// As many writes that take nothing away are in one step.
+const STEP: usize = 256;
 
 /// A plan that was not applied yet.
 #[derive(Debug, Clone, Copy)]
@@ -73,8 +83,10 @@ pub struct Outlook {
     pub ingress: Option<IngressOutlook>,
     /// In Observe mode: what would change.
     pub changes: Vec<Change>,
-    /// While it is being deleted: what could not be handed back.
-    pub debt: Option<String>,
+    /// Where something is set for it.
+    pub set: Vec<String>,
+    /// When it is to hold nothing any more: what cannot be handed back.
+    pub debt: Option<Debt>,
 }
 
 /// Makes the plan. `now` is used for the time of a change only.
@@ -83,11 +95,12 @@ pub fn plan(world: &World, now: jiff::Timestamp) -> Plan<Prepared> {
     let mut cases = admission::judge(world);
     let finalizers = add_finalizers(&mut cases);
     let folded = fold(world, &cases, now);
-    let debts = debts(world, &cases);
+    let debts = debts::debts(world, &cases);
     let withdrawn = !folded.wanted.writes.iter().any(|w| w.direction != Direction::Widen);
-    let releases: Vec<Write> = if withdrawn { cases.iter().filter_map(|case| release(world, case, &debts)).collect() } else { abandoned(&cases) };
+    let mut releases: Vec<Write> = if withdrawn { cases.iter().filter_map(|case| release(world, case, &debts)).collect() } else { abandoned(&cases) };
+    releases.extend(world.unreadable.iter().filter_map(|unreadable| release_unreadable(world, unreadable, withdrawn)));
     let observed = observe(world, &cases, &folded, now);
-    let outlooks = outlooks(&cases, &folded, &debts, observed);
+    let outlooks = outlooks(world, &cases, &folded, &debts, observed);
     Plan {
         writes: step(folded.wanted.writes, finalizers, releases),
         outlooks,
@@ -104,6 +117,10 @@ fn step(wanted: Vec<Write>, finalizers: Vec<Write>, releases: Vec<Write>) -> Vec
     writes.extend(finalizers);
     writes.extend(releases);
     writes.sort_by_key(Write::order);
+    // Taking away is never cut short; giving is, so that the next withdrawal does not wait behind a thousand new objects.
+    if !writes.iter().any(|w| w.direction == Direction::Narrow) {
+        writes.truncate(STEP);
+    }
     writes
 }
 
@@ -114,18 +131,20 @@ fn add_finalizers(cases: &mut [Case]) -> Vec<Write> {
         case.effective = false;
         case.active = Verdict::no(Reason::Pending, "the finalizer is set first");
         let finalizers: Vec<&str> = case.access.metadata.finalizers.iter().flatten().map(String::as_str).chain([FINALIZER]).collect();
-        writes.push(finalizer_write(&case.access, &finalizers, "set the finalizer before the first shared write"));
+        writes.push(finalizer_write(&case.access.metadata, &finalizers, "set the finalizer before the first shared write"));
     }
     writes
 }
 
-fn has_finalizer(access: &ExecAccess) -> bool {
+/// Whether our finalizer holds the object.
+#[must_use]
+pub fn has_finalizer(access: &ExecAccess) -> bool {
     access.metadata.finalizers.iter().flatten().any(|f| f == FINALIZER)
 }
 
-fn finalizer_write(access: &ExecAccess, finalizers: &[&str], why: &'static str) -> Write {
-    let (namespace, name) = (access.metadata.namespace.as_deref().unwrap_or_default(), access.metadata.name.as_deref().unwrap_or_default());
-    let patch = json!({"metadata": {"resourceVersion": access.metadata.resource_version, "finalizers": finalizers}});
+fn finalizer_write(metadata: &ObjectMeta, finalizers: &[&str], why: &'static str) -> Write {
+    let (namespace, name) = (metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default());
+    let patch = json!({"metadata": {"resourceVersion": metadata.resource_version, "finalizers": finalizers}});
     Write {
         target: Target::namespaced(Kind::ExecAccess, namespace, name),
         layer: Layer::Finalizer,
@@ -136,50 +155,40 @@ fn finalizer_write(access: &ExecAccess, finalizers: &[&str], why: &'static str) 
 }
 
 /// Drops the finalizer of an object whose access is gone.
-fn release(world: &World, case: &Case, debts: &BTreeMap<String, String>) -> Option<Write> {
-    let going = case.access.metadata.deletion_timestamp.is_some() || world.withdraw_all;
-    let owes = debts.contains_key(uid(&case.access.metadata)) && !is_abandoned(&case.access);
-    (going && has_finalizer(&case.access) && !owes).then(|| drop_finalizer(&case.access))
+fn release(world: &World, case: &Case, debts: &BTreeMap<String, Debt>) -> Option<Write> {
+    let going = case.access.metadata.deletion_timestamp.is_some() || world.ending();
+    let owes = debts.contains_key(uid(&case.access.metadata)) && !is_abandoned(&case.access.metadata);
+    (going && has_finalizer(&case.access) && !owes).then(|| drop_finalizer(&case.access.metadata))
 }
 
 /// Objects that are let go although something could not be handed back.
 fn abandoned(cases: &[Case]) -> Vec<Write> {
-    let going = cases.iter().filter(|c| c.access.metadata.deletion_timestamp.is_some() && has_finalizer(&c.access) && is_abandoned(&c.access));
-    going.map(|c| drop_finalizer(&c.access)).collect()
+    let going =
+        cases.iter().filter(|c| c.access.metadata.deletion_timestamp.is_some() && has_finalizer(&c.access) && is_abandoned(&c.access.metadata));
+    going.map(|c| drop_finalizer(&c.access.metadata)).collect()
 }
 
-fn is_abandoned(access: &ExecAccess) -> bool {
-    access.metadata.annotations.as_ref().is_some_and(|a| a.get(ABANDON).is_some_and(|v| v == "true"))
+/// Drops the finalizer of an object that cannot be parsed. What it had is not known either, so everything must be in sight.
+fn release_unreadable(world: &World, unreadable: &Unreadable, withdrawn: bool) -> Option<Write> {
+    let metadata = &unreadable.metadata;
+    let deleted = metadata.deletion_timestamp.is_some();
+    let in_sight = world.rbac_cm.is_ok()
+        && world.argocd_cm.is_ok()
+        && world.role_bindings.is_ok()
+        && world.cluster_role_binding.is_ok()
+        && world.ingresses.is_ok();
+    let done = (deleted || world.ending()) && withdrawn && in_sight;
+    let held = metadata.finalizers.iter().flatten().any(|f| f == FINALIZER);
+    (held && (done || (deleted && is_abandoned(metadata)))).then(|| drop_finalizer(metadata))
 }
 
-fn drop_finalizer(access: &ExecAccess) -> Write {
-    let rest: Vec<&str> = access.metadata.finalizers.iter().flatten().map(String::as_str).filter(|f| *f != FINALIZER).collect();
-    finalizer_write(access, &rest, "everything is handed back")
+fn is_abandoned(metadata: &ObjectMeta) -> bool {
+    metadata.annotations.as_ref().is_some_and(|a| a.get(ABANDON).is_some_and(|v| v == "true"))
 }
 
-/// What a deleted object may still have somewhere that cannot be seen: only what its status says it had.
-fn debts(world: &World, cases: &[Case]) -> BTreeMap<String, String> {
-    let last = !cases.iter().any(|c| c.effective);
-    let mut debts = BTreeMap::new();
-    for case in cases.iter().filter(|c| !c.effective && has_finalizer(&c.access)) {
-        let Some(status) = &case.access.status else { continue };
-        let had_binding = status.server.as_ref().is_some_and(|s| s.namespaces.iter().any(|n| n.granted_by_us));
-        let had_flag = status.conditions.iter().any(|c| c.type_ == "ExecEnabled" && c.status == "True");
-        let unseen = [
-            (status.policy.as_ref().is_some_and(|p| p.line_count > 0)).then(|| world.rbac_cm.as_ref().err()).flatten(),
-            had_binding.then(|| world.role_bindings.as_ref().err()).flatten(),
-            had_binding.then(|| world.cluster_role_binding.as_ref().err()).flatten(),
-            (last && had_flag).then(|| world.argocd_cm.as_ref().err()).flatten(),
-            (last && !status.ingresses.is_empty()).then(|| world.ingresses.as_ref().err()).flatten(),
-        ];
-        if let Some(not_seen) = unseen.into_iter().flatten().next() {
-            let message = format!(
-                "what this object had set cannot be handed back: {not_seen}. The annotation {ABANDON}=\"true\" lets it go and leaves that behind"
-            );
-            debts.insert(uid(&case.access.metadata).to_owned(), message);
-        }
-    }
-    debts
+fn drop_finalizer(metadata: &ObjectMeta) -> Write {
+    let rest: Vec<&str> = metadata.finalizers.iter().flatten().map(String::as_str).filter(|f| *f != FINALIZER).collect();
+    finalizer_write(metadata, &rest, "everything is handed back")
 }
 
 /// All layers, folded.
@@ -218,12 +227,23 @@ fn observe(world: &World, cases: &[Case], without: &Folded, now: jiff::Timestamp
         changes.retain(|c| !without.wanted.changes.contains(c));
         changes.sort();
         changes.truncate(50);
+        // A status has to fit into an object; a policy of thousands of lines does not.
+        for value in changes.iter_mut().flat_map(|c| [&mut c.from, &mut c.to]).flatten() {
+            *value = shorten(value, CHANGE_LIMIT);
+        }
         (index, changes)
     };
-    indices.into_iter().map(changes_with).collect()
+    // Each costs a plan of its own: the oldest are answered, so that nobody can make the operator stand still with many.
+    indices.into_iter().take(OBSERVED_LIMIT).map(changes_with).collect()
 }
 
-fn outlooks(cases: &[Case], folded: &Folded, debts: &BTreeMap<String, String>, mut observed: BTreeMap<usize, Vec<Change>>) -> Vec<Outlook> {
+fn outlooks(
+    world: &World,
+    cases: &[Case],
+    folded: &Folded,
+    debts: &BTreeMap<String, Debt>,
+    mut observed: BTreeMap<usize, Vec<Change>>,
+) -> Vec<Outlook> {
     let outlook = |(index, case): (usize, &Case)| Outlook {
         access: Arc::clone(&case.access),
         effective: case.effective,
@@ -234,6 +254,7 @@ fn outlooks(cases: &[Case], folded: &Folded, debts: &BTreeMap<String, String>, m
         flag: case.effective.then(|| folded.flag.clone()),
         ingress: folded.ingress.get(&index).cloned(),
         changes: observed.remove(&index).unwrap_or_default(),
+        set: debts::set(world, case, folded.server.get(&index).map(|s| &s.reach)),
         debt: debts.get(uid(&case.access.metadata)).cloned(),
     };
     cases.iter().enumerate().map(outlook).collect()

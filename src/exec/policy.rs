@@ -55,18 +55,16 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOut
     let desired = desired(world, cases, &data, &foreign);
     let mut keys: BTreeMap<String, (Vec<String>, String)> =
         desired.values().filter(|(_, d)| !d.lines.is_empty() && !d.too_large).map(|(k, d)| (k.clone(), (d.lines.clone(), d.text.clone()))).collect();
-    if !world.withdraw_all {
-        for frozen in &world.unreadable {
-            let key = key_of(frozen.metadata.name.as_deref().unwrap_or_default());
-            if let Some(text) = data.get(&key) {
-                keys.insert(key, (written(text), text.clone()));
-            }
+    for frozen in world.frozen() {
+        let key = key_of(frozen.metadata.name.as_deref().unwrap_or_default());
+        if let Some(text) = data.get(&key) {
+            keys.insert(key, (written(text), text.clone()));
         }
     }
     let broken = broken(&foreign, &keys);
     let obstacle = broken.as_ref().err().map(|b| Verdict::no(Reason::ForeignPolicyBroken, broken_message(b))).or_else(|| {
-        let blind = world.projects.as_ref().err()?;
-        Some(Verdict::unknown(Reason::NotReadable, blind.to_string()))
+        let blind = world.projects.as_ref().err().map(ToString::to_string);
+        blind.or_else(|| world.undecided()).map(|why| Verdict::unknown(Reason::NotReadable, why))
     });
     let wanted = writes(world, &data, &keys, obstacle.is_none());
     let outlooks = desired.iter().map(|(index, (key, d))| (*index, outlook(world, cases, *index, key, d, &data, obstacle.as_ref()))).collect();
@@ -81,8 +79,9 @@ fn desired(world: &World, cases: &[Case], data: &Data, foreign: &Data) -> BTreeM
         elsewhere: world.server().ok().and_then(Result::ok).is_none_or(|s| s.applications_elsewhere),
         applications: world.applications.as_deref().ok(),
     };
-    let mut ours = 0;
-    let mut total: usize = foreign.iter().map(|(k, v)| k.len() + v.len()).sum();
+    let frozen: BTreeSet<String> = world.frozen().map(|u| key_of(u.metadata.name.as_deref().unwrap_or_default())).collect();
+    let mut ours: usize = data.iter().filter(|(k, _)| frozen.contains(*k)).map(|(k, v)| k.len() + v.len()).sum();
+    let mut total: usize = ours + foreign.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();
     let mut all = BTreeMap::new();
     // In the order of age: an object that was admitted is never pushed out by a younger one.
     for (index, case) in cases.iter().enumerate().filter(|(_, c)| c.effective) {
@@ -117,9 +116,11 @@ fn with_justified(rendered: Vec<String>, grant: &Grant, context: Context<'_>, cu
             _ => false,
         }
     };
+    // What stands there keeps its order: a lost sight alone is no reason to write.
+    let mut seen = BTreeSet::new();
     let kept = written(current).into_iter().filter(declared);
-    let all: BTreeSet<String> = rendered.into_iter().chain(kept).collect();
-    let (rules, members): (Vec<String>, Vec<String>) = all.into_iter().partition(|l| l.starts_with("p,"));
+    let (rules, members): (Vec<String>, Vec<String>) =
+        kept.chain(rendered).filter(|line| seen.insert(line.clone())).partition(|l| l.starts_with("p,"));
     if rules.is_empty() { Vec::new() } else { rules.into_iter().chain(members).collect() }
 }
 
@@ -190,12 +191,13 @@ fn writes(world: &World, data: &Data, keys: &BTreeMap<String, (Vec<String>, Stri
     for (key, text) in data.iter().filter(|(k, _)| is_our_key(k)) {
         let empty = Vec::new();
         let desired = keys.get(key).map_or(&empty, |(lines, _)| lines);
-        let current = written(text);
-        if current.iter().all(|l| desired.contains(l)) && !desired.is_empty() {
+        let wanted_lines: BTreeSet<&String> = desired.iter().collect();
+        let current: BTreeSet<String> = written(text).into_iter().collect();
+        if current.iter().all(|l| wanted_lines.contains(l)) && !desired.is_empty() {
             continue;
         }
-        let kept: Vec<&String> = desired.iter().filter(|l| current.contains(l)).collect();
-        let left = kept.iter().any(|l| l.starts_with("p,")).then(|| kept.iter().map(|l| format!("{l}\n")).collect::<String>());
+        let kept: Vec<&String> = desired.iter().filter(|l| current.contains(*l)).collect();
+        let left = kept.iter().any(|l| l.starts_with("p,")).then(|| kept.iter().flat_map(|l| [l.as_str(), "\n"]).collect::<String>());
         narrow.insert(key.clone(), left.map_or(Value::Null, Value::String));
     }
     for (key, (_, text)) in keys {
@@ -207,7 +209,7 @@ fn writes(world: &World, data: &Data, keys: &BTreeMap<String, (Vec<String>, Stri
     wanted.changes.extend(narrow.keys().filter(|k| !keys.contains_key(*k)).map(|k| of(k, None)));
     wanted.changes.extend(widen.iter().map(|(k, v)| of(k, v.as_str().map(ToOwned::to_owned))));
     let Ok(Some(config_map)) = &world.rbac_cm else {
-        wanted.writes.extend(recreate(world, &target, if may_widen { widen } else { Map::new() }));
+        wanted.writes.extend(recreate(world, &target, &if may_widen { widen } else { Map::new() }));
         return wanted;
     };
     let merge =
@@ -230,9 +232,10 @@ fn writes(world: &World, data: &Data, keys: &BTreeMap<String, (Vec<String>, Stri
 
 /// Argo CD keeps the policy of a deleted argocd-rbac-cm in memory. So whoever may still hold something of ours there is only cut off by
 /// creating it anew, be it empty; and it is never deleted by us.
-fn recreate(world: &World, target: &Target, values: Map<String, Value>) -> Option<Write> {
+fn recreate(world: &World, target: &Target, values: &Map<String, Value>) -> Option<Write> {
     let held = |a: &std::sync::Arc<crate::api::ExecAccess>| a.metadata.finalizers.iter().flatten().any(|f| f == crate::api::FINALIZER);
-    if values.is_empty() && !world.accesses.iter().any(held) {
+    // In a namespace that is being deleted nothing can be created, and nobody holds anything for long.
+    if (values.is_empty() && !world.accesses.iter().any(held)) || world.is_going(world.namespace()) {
         return None;
     }
     let direction = if values.is_empty() { Direction::Narrow } else { Direction::Widen };

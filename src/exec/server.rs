@@ -38,6 +38,8 @@ pub struct Reach {
     pub remote: BTreeSet<String>,
     /// What could not be seen.
     pub blind: Option<NotSeen>,
+    /// Because of it, more namespaces may be meant than are named here.
+    pub unsure: bool,
 }
 
 /// What the layer found for one object; the reviews complete it.
@@ -47,6 +49,8 @@ pub struct ServerOutlook {
     pub reach: Reach,
     /// The namespaces in which a binding (or rule) of ours is in place; `*`: in all.
     pub bound: BTreeSet<String>,
+    /// The bindings of somebody else that have the name of ours, by namespace; `*`: a ClusterRoleBinding.
+    pub taken: BTreeMap<String, Target>,
     /// What stands in the way of writing anything.
     pub obstacle: Option<Verdict>,
 }
@@ -67,15 +71,23 @@ pub fn reach(world: &World, grant: &Grant) -> Reach {
         Place::Cluster => reach.cluster = true,
         Place::Chosen(names, selector) => {
             wanted.extend(names.iter().cloned());
+            reach.unsure = selector.is_some() && namespaces.is_none();
             let selected = |s: &LabelSelector| {
                 namespaces.into_iter().flatten().filter(|n| matches(s, n)).filter_map(|n| n.metadata.name.clone()).collect::<Vec<_>>()
             };
             wanted.extend(selector.as_ref().map(selected).unwrap_or_default());
         }
         Place::Destinations => match &world.applications {
-            Err(not_seen) => reach.blind = Some(not_seen.clone()),
+            Err(not_seen) => {
+                reach.blind = Some(not_seen.clone());
+                reach.unsure = true;
+            }
             Ok(applications) => {
-                let meant = |app: &&std::sync::Arc<_>| grant.applications.iter().any(|s| selects(s, app, world.namespace()));
+                // Where Argo CD does not look, anybody may have put an Application: it must not lead to a right.
+                // Without sight of argocd-server nothing new is bound, and what is there must not go.
+                let elsewhere = world.server().ok().and_then(Result::ok).is_none_or(|s| s.applications_elsewhere);
+                let looked_at = |app: &crate::argocd::kinds::Application| elsewhere || app.metadata.namespace.as_deref() == Some(world.namespace());
+                let meant = |app: &&std::sync::Arc<_>| looked_at(app) && grant.applications.iter().any(|s| selects(s, app, world.namespace()));
                 for app in applications.iter().filter(meant) {
                     let destination = &app.spec.destination;
                     if !destination.is_in_cluster() {
@@ -141,7 +153,7 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, ServerOut
     let reaches: BTreeMap<usize, Reach> =
         cases.iter().enumerate().filter(|(_, c)| c.effective).filter_map(|(i, c)| Some((i, reach(world, c.grant.as_ref()?)))).collect();
     // What cannot be computed is frozen: nothing is taken away on half a sight, and nothing is added.
-    let frozen = !world.withdraw_all && (!world.unreadable.is_empty() || reaches.values().any(|r| r.blind.is_some()));
+    let frozen = world.frozen().next().is_some() || (!world.ending() && reaches.values().any(|r| r.unsure));
     let in_place = world.settings.server_roles == ServerRoles::InPlace;
     let mut namespaces: BTreeSet<&str> = reaches.values().flat_map(|r| &r.namespaces).map(String::as_str).collect();
     let cluster = reaches.values().any(|r| r.cluster);
@@ -149,10 +161,18 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, ServerOut
     let in_place_bound = super::in_place::fold(world, own_namespace || cluster, cluster, &mut wanted, frozen);
     let bindings = Bindings { world, server: server.as_ref().ok() };
     let mut bound = bindings.namespaced(&namespaces, frozen, &mut wanted);
-    bindings.clustered(cluster && !(in_place && !world.settings.in_place.cluster_role.is_empty()), frozen, &mut wanted, &mut bound);
+    let by_rules = in_place && !world.settings.in_place.cluster_role.is_empty();
+    bindings.clustered(cluster && !by_rules, frozen, &mut wanted, &mut bound);
     bound.extend(in_place_bound);
+    let taken = bindings.taken();
     let obstacle = server.err().or_else(|| world.role_bindings.as_ref().err().map(|n| Verdict::unknown(Reason::NotReadable, n.to_string())));
-    let outlooks = reaches.into_iter().map(|(i, reach)| (i, ServerOutlook { reach, bound: bound.clone(), obstacle: obstacle.clone() })).collect();
+    let cluster_obstacle =
+        world.cluster_role_binding.as_ref().err().filter(|_| !by_rules).map(|n| Verdict::unknown(Reason::NotReadable, n.to_string()));
+    let outlook = |(i, reach): (usize, Reach)| {
+        let obstacle = obstacle.clone().or_else(|| cluster_obstacle.clone().filter(|_| reach.cluster));
+        (i, ServerOutlook { reach, bound: bound.clone(), taken: taken.clone(), obstacle })
+    };
+    let outlooks = reaches.into_iter().map(outlook).collect();
     (wanted, outlooks)
 }
 
@@ -175,7 +195,7 @@ impl Bindings<'_> {
                 continue;
             }
             if !wanted_in.contains(namespace) {
-                if !frozen && !self.going(namespace) {
+                if !frozen && !self.world.is_going(namespace) {
                     wanted.writes.push(delete(&target, &binding.metadata));
                     wanted.changes.push(removed(&target));
                 }
@@ -229,11 +249,15 @@ impl Bindings<'_> {
         meta.labels.as_ref().is_some_and(|l| l.get(INSTANCE_LABEL).is_some_and(|v| v == self.world.namespace()))
     }
 
-    fn going(&self, namespace: &str) -> bool {
-        self.world
-            .namespaces
-            .as_ref()
-            .is_ok_and(|all| all.iter().any(|n| n.metadata.name.as_deref() == Some(namespace) && n.metadata.deletion_timestamp.is_some()))
+    /// Where a binding of our name is somebody else's.
+    fn taken(&self) -> BTreeMap<String, Target> {
+        let name = self.world.binding_name();
+        let theirs = |meta: &ObjectMeta| !self.is_ours(meta);
+        let namespaces = self.world.role_bindings.iter().flatten().map(|b| &b.metadata).filter(|m| theirs(m)).filter_map(|m| m.namespace.clone());
+        let cluster = self.world.cluster_role_binding.iter().flatten().any(|b| theirs(&b.metadata));
+        let everywhere = cluster.then(|| ("*".to_owned(), Target::cluster(Kind::ClusterRoleBinding, &name)));
+        let named = |namespace: String| (namespace.clone(), Target::namespaced(Kind::RoleBinding, &namespace, &name));
+        namespaces.map(named).chain(everywhere).collect()
     }
 
     fn state(&self, role: &RoleRef, subjects: Option<&[Subject]>) -> State {

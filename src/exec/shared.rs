@@ -89,6 +89,9 @@ impl<'a> Object<'a> {
 #[must_use]
 pub fn fold(object: Object<'_>, fields: &[Field], at: &str) -> Wanted {
     let mut wanted = Wanted::default();
+    let reading = object.reading();
+    // A memory that is there says of every value whose it is. Only without one does `managedFields` have to.
+    let lost = !matches!(reading, Reading::Whole(_));
     let before = object.before();
     let (mut narrow, mut widen) = (Draft::new(&before), Draft::new(&before));
     for field in fields {
@@ -100,8 +103,9 @@ pub fn fold(object: Object<'_>, fields: &[Field], at: &str) -> Wanted {
         let now = Now {
             current,
             record: record.as_ref(),
-            owned_by_us: managed_fields::ours(object.meta, &path),
-            owned_by_others: !managed_fields::others(object.meta, &path).is_empty(),
+            owned_by_us: lost && managed_fields::ours(object.meta, &path),
+            // Who adds an element to a list of ours owns the whole text from then on; our element is ours still.
+            owned_by_others: !ingress::is_list(&field.key) && !managed_fields::others(object.meta, &path).is_empty(),
         };
         // What is wanted is measured against the value that would stand there without us: a longer time of somebody else's is enough.
         let desired = field.want.as_ref().and_then(|want| match want.over(now.foreign()) {
@@ -117,13 +121,20 @@ pub fn fold(object: Object<'_>, fields: &[Field], at: &str) -> Wanted {
         }
     }
     let empty = !fields.iter().any(|f| f.want.is_some());
-    let spoilt = empty && object.reading() == Reading::Spoilt;
+    let spoilt = empty && reading == Reading::Spoilt;
+    let forget = reading != Reading::Absent && before.fields.is_empty();
     if narrow.changed(&before) || spoilt {
         wanted.writes.push(narrow.write(&object, Direction::Narrow, "give former values back"));
     } else if widen.changed(&before) {
         wanted.writes.push(widen.write(&object, Direction::Widen, "set what the terminal needs"));
-    } else if managed_fields::ours_present(object.meta) && (empty || manner(object.meta) == Manner::Yield) {
-        wanted.writes.push(disown(object.target, object.layer, object.meta));
+    } else if (empty && forget) || (managed_fields::ours_present(object.meta) && (empty || manner(object.meta) == Manner::Yield)) {
+        let mut write = disown(object.target, object.layer, object.meta);
+        if let (true, Action::Merge(patch)) = (forget, &mut write.action)
+            && let Some(metadata) = patch.get_mut("metadata").and_then(Value::as_object_mut)
+        {
+            metadata.insert("annotations".to_owned(), json!({ANNOTATION: null}));
+        }
+        wanted.writes.push(write);
     }
     wanted
 }
@@ -159,7 +170,11 @@ impl Draft {
 
     fn write(self, object: &Object<'_>, direction: Direction, why: &'static str) -> Write {
         let (mut data, mut annotations) = (Map::new(), Map::new());
-        annotations.insert(ANNOTATION.to_owned(), self.before.write(uid(object.meta)).map_or(Value::Null, Value::String));
+        // An empty memory stays until our managedFields entry goes: without it, a value that was just given back would look like one of
+        // ours whose memory was lost.
+        let spoilt = self.before.fields.is_empty() && object.reading() == Reading::Spoilt;
+        let memory = if spoilt { None } else { self.before.write(uid(object.meta)) };
+        annotations.insert(ANNOTATION.to_owned(), memory.map_or(Value::Null, Value::String));
         for (section, key, value) in self.values {
             let map = match section {
                 Section::Data => &mut data,

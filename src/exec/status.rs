@@ -7,9 +7,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::plan::Outlook;
 use super::server::ServerOutlook;
 use super::write::Layer;
-use crate::api::ExecAccessStatus;
 use crate::api::conditions::{ConditionType, Reason, State, Verdict, condition, shorten};
 use crate::api::status::{InstanceStatus, NamespaceVerdict, ServerStatus};
+use crate::api::{ExecAccessStatus, INSTANCE_LABEL};
 use crate::argocd::instance::parse_version;
 
 /// The API server's answer to one question.
@@ -83,26 +83,33 @@ pub fn status(outlook: &Outlook, instance: &InstanceStatus, reviews: &Reviews, f
     let ingress = outlook.ingress.as_ref().map_or_else(|| withdrawn(outlook), |i| i.verdict.clone());
     let mut active = outlook.active.clone();
     if let Some(debt) = &outlook.debt {
-        active.message = debt.clone();
+        active.message.clone_from(&debt.message);
     }
+    // What cannot be handed back is still there.
+    let owed = |kind: ConditionType, verdict: Verdict| match &outlook.debt {
+        Some(debt) if debt.layers.contains(&kind) => (kind, Verdict::unknown(Reason::NotReadable, debt.message.clone())),
+        _ => (kind, verdict),
+    };
     let parts = [
         (ConditionType::Accepted, outlook.accepted.clone()),
         (ConditionType::Active, failed(active, &[Layer::Finalizer], failures)),
-        (ConditionType::PolicyApplied, failed(policy, &[Layer::Policy], failures)),
-        (ConditionType::ServerAuthorized, failed(server_verdict, &[Layer::Server], failures)),
-        (ConditionType::ExecEnabled, failed(flag, &[Layer::Flag], failures)),
-        (ConditionType::IngressReady, failed(ingress, &[Layer::Ingress], failures)),
+        owed(ConditionType::PolicyApplied, failed(policy, &[Layer::Policy], failures)),
+        owed(ConditionType::ServerAuthorized, failed(server_verdict, &[Layer::Server], failures)),
+        owed(ConditionType::ExecEnabled, failed(flag, &[Layer::Flag], failures)),
+        owed(ConditionType::IngressReady, failed(ingress, &[Layer::Ingress], failures)),
     ];
     let ready = ready(&parts, outlook);
     let generation = access.metadata.generation;
     let all = parts.iter().chain([&ready]).map(|(kind, verdict)| condition(*kind, verdict, generation, &before.conditions, now)).collect();
+    let ingresses = outlook.ingress.as_ref().map(|i| i.ingresses.clone()).unwrap_or_default();
     ExecAccessStatus {
         observed_generation: generation,
         conditions: all,
         instance: Some(instance.clone()),
         policy: outlook.policy.as_ref().and_then(|p| p.status.clone()),
         server,
-        ingresses: outlook.ingress.as_ref().map(|i| i.ingresses.clone()).unwrap_or_default(),
+        ingresses,
+        set: outlook.set.clone(),
         changes: outlook.changes.clone(),
     }
 }
@@ -115,7 +122,20 @@ fn withdrawn(outlook: &Outlook) -> Verdict {
 /// A verdict that waits for a write becomes the failure of that write.
 fn failed(verdict: Verdict, layers: &[Layer], failures: &Failures) -> Verdict {
     let messages: Vec<&str> = layers.iter().filter_map(|l| failures.get(l)).flatten().map(String::as_str).collect();
-    let waits = matches!(verdict.reason, Reason::Pending | Reason::Denied | Reason::ConfigMapMissing | Reason::Deleting | Reason::Suspended);
+    let waits = matches!(
+        verdict.reason,
+        Reason::Pending
+            | Reason::Denied
+            | Reason::ConfigMapMissing
+            | Reason::Deleting
+            | Reason::Suspended
+            | Reason::Withdrawn
+            | Reason::Invalid
+            | Reason::LimitExceeded
+            | Reason::RoleNameTaken
+            | Reason::SubjectTooWide
+            | Reason::AuthenticationDisabled
+    );
     if messages.is_empty() || !waits || verdict.holds() {
         return verdict;
     }
@@ -143,7 +163,9 @@ fn server_verdict(server: &ServerOutlook, instance: &InstanceStatus, reviews: &R
     // Worst first: refused, then not known, then open.
     namespaces.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.name.cmp(&b.name)));
     let by_others = open.filter(|_| !server.bound.contains("*")).map(|r| shorten(&r.exec_create_or_get().reason, 256));
-    let verdict = sum(server, &namespaces, by_others.as_deref());
+    let asked = |name: &str| reviews.get(name).is_some_and(Result::is_err);
+    let unanswered = (reach.cluster && asked("")) || reach.namespaces.iter().any(|n| asked(n));
+    let verdict = sum(server, &namespaces, by_others.as_deref(), unanswered);
     let namespace_count = i64::try_from(namespaces.len()).unwrap_or(i64::MAX);
     namespaces.truncate(100);
     let remote = reach.remote.iter().take(32).cloned().collect();
@@ -171,13 +193,18 @@ fn verdict_of(name: &str, review: Option<&Result<Review, String>>, instance: &In
         Some(Err(error)) => (None, format!("the review failed: {error}")),
         Some(Ok(review)) => match missing(review, instance).as_slice() {
             [] => (Some(true), review.exec_create_or_get().reason.clone()),
-            verbs => (Some(false), format!("argocd-server may not: {}", verbs.join(", "))),
+            verbs => {
+                let hint =
+                    |theirs| format!(" ({theirs} is somebody else's, without the label {INSTANCE_LABEL}, and stands where ours would be; rename it)");
+                let hint = server.taken.get(name).map(hint).unwrap_or_default();
+                (Some(false), format!("argocd-server may not: {}{hint}", verbs.join(", ")))
+            }
         },
     };
     NamespaceVerdict { name: name.to_owned(), allowed, granted_by_us, message: shorten(&message, 256) }
 }
 
-fn sum(server: &ServerOutlook, namespaces: &[NamespaceVerdict], open: Option<&str>) -> Verdict {
+fn sum(server: &ServerOutlook, namespaces: &[NamespaceVerdict], open: Option<&str>, unanswered: bool) -> Verdict {
     if let Some(obstacle) = &server.obstacle {
         return obstacle.clone();
     }
@@ -196,7 +223,7 @@ fn sum(server: &ServerOutlook, namespaces: &[NamespaceVerdict], open: Option<&st
         return Verdict::no(Reason::NamespaceMissing, unknown);
     }
     if !unknown.is_empty() {
-        return Verdict::unknown(Reason::Pending, unknown);
+        return Verdict::unknown(if unanswered { Reason::NotReadable } else { Reason::Pending }, unknown);
     }
     if !reach.remote.is_empty() {
         let message = format!(
@@ -225,8 +252,8 @@ fn sum(server: &ServerOutlook, namespaces: &[NamespaceVerdict], open: Option<&st
 
 /// The sum: the first part that does not hold. An Ingress that could not be verified does not stand in the way: a person may come another way.
 fn ready(parts: &[(ConditionType, Verdict)], outlook: &Outlook) -> (ConditionType, Verdict) {
-    let bad = parts.iter().find(|(kind, v)| !v.holds() && !(*kind == ConditionType::IngressReady && v.state == State::Unknown));
-    let verdict = match bad {
+    let tolerable = |kind: ConditionType, v: &Verdict| v.holds() || (kind == ConditionType::IngressReady && v.state == State::Unknown);
+    let verdict = match parts.iter().find(|(kind, v)| !tolerable(*kind, v)) {
         Some((kind, v)) => Verdict { state: v.state, reason: v.reason, message: format!("{}: {}", kind.as_str(), v.message) },
         None => {
             let unverified =

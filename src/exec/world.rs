@@ -90,6 +90,25 @@ pub struct World {
 }
 
 impl World {
+    /// The objects that cannot be parsed and whose grants stay as they are: those that nobody has asked to go.
+    pub fn frozen(&self) -> impl Iterator<Item = &Unreadable> {
+        self.unreadable.iter().filter(|u| !self.ending() && u.metadata.deletion_timestamp.is_none())
+    }
+
+    /// Whether everything is withdrawn, whatever is declared: the operator is being removed, or the instance's namespace is. The latter
+    /// takes the operator's own rights with it some seconds later; a finalizer that is left then would hold the namespace up for ever.
+    #[must_use]
+    pub fn ending(&self) -> bool {
+        self.withdraw_all || self.is_going(self.namespace())
+    }
+
+    /// Whether a namespace is being deleted.
+    #[must_use]
+    pub fn is_going(&self, namespace: &str) -> bool {
+        let going = |n: &Arc<Namespace>| n.metadata.name.as_deref() == Some(namespace) && n.metadata.deletion_timestamp.is_some();
+        self.namespaces.as_ref().is_ok_and(|all| all.iter().any(going))
+    }
+
     /// The namespace of the instance.
     #[must_use]
     pub fn namespace(&self) -> &str {
@@ -103,15 +122,35 @@ impl World {
     }
 
     /// argocd-server, as far as it can be seen.
-    #[must_use]
+    ///
+    /// # Errors
+    /// When the Deployments cannot be seen.
     pub fn server(&self) -> Seen<Result<Server, NoServer>> {
         let deployments = self.deployments.as_ref().map_err(Clone::clone)?;
         let params = self.params_cm.as_ref().ok().map(|cm| data(cm.as_deref()));
         Ok(instance::find_server(deployments.iter().map(AsRef::as_ref), params.as_ref()))
     }
 
-    /// The data of argocd-rbac-cm; empty when it does not exist.
+    /// Why it cannot be decided whether people must log in at all; while that is so, nothing is opened.
     #[must_use]
+    pub fn undecided(&self) -> Option<String> {
+        let server = self.server().ok()?.ok()?;
+        let why = || {
+            self.params_cm
+                .as_ref()
+                .err()
+                .map_or_else(|| "its environment is taken from an object that the operator does not read".to_owned(), ToString::to_string)
+        };
+        server
+            .auth_disabled
+            .is_none()
+            .then(|| format!("whether argocd-server runs with --disable-auth cannot be decided ({}), so nothing is opened", why()))
+    }
+
+    /// The data of argocd-rbac-cm; empty when it does not exist.
+    ///
+    /// # Errors
+    /// When it cannot be seen.
     pub fn policy(&self) -> Seen<policy::Data> {
         self.rbac_cm.as_ref().map(|cm| data(cm.as_deref())).map_err(Clone::clone)
     }

@@ -32,7 +32,7 @@ pub enum Want {
         /// The unit that is written, such as `s`, or nothing.
         unit: &'static str,
     },
-    /// A comma-separated list that holds this element; the others stay.
+    /// A comma-separated list that holds this element (or these, separated by commas); the others stay.
     Listed(String),
 }
 
@@ -131,12 +131,15 @@ impl Want {
                 let enough = current.and_then(seconds).is_some_and(|s| s >= *least);
                 (!enough).then(|| format!("{least}{unit}"))
             }
-            Self::Listed(element) => {
-                let listed: Vec<&str> = elements(current).collect();
-                if listed.contains(&element.as_str()) {
-                    return None;
+            Self::Listed(wanted) => {
+                let mut listed: Vec<&str> = elements(current).collect();
+                let there = listed.len();
+                for element in elements(Some(wanted)) {
+                    if !listed.contains(&element) {
+                        listed.push(element);
+                    }
                 }
-                Some(listed.into_iter().chain([element.as_str()]).collect::<Vec<_>>().join(","))
+                (listed.len() > there).then(|| listed.join(","))
             }
         }
     }

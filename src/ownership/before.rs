@@ -61,12 +61,9 @@ impl Before {
         }
     }
 
-    /// The annotation's text; `None` when nothing is left to remember.
+    /// The annotation's text. An empty memory has one, too: it says that nothing is ours.
     #[must_use]
     pub fn write(&self, uid: &str) -> Option<String> {
-        if self.fields.is_empty() {
-            return None;
-        }
         let text = Text { uid: uid.to_owned(), hash: hash(uid, &self.fields), fields: self.fields.clone() };
         serde_json::to_string(&text).ok()
     }
@@ -110,6 +107,7 @@ mod tests {
         b.fields.get_mut("data/exec.enabled").unwrap().before = Some(String::new());
         let text = b.write("u").unwrap();
         assert_eq!(Before::read(Some(&text), "u"), Reading::Whole(b));
-        assert_eq!(Before::default().write("u"), None);
+        let nothing = Before::default().write("u").unwrap();
+        assert_eq!(Before::read(Some(&nothing), "u"), Reading::Whole(Before::default()));
     }
 }

@@ -18,7 +18,7 @@ pub struct Now<'a> {
     pub current: Option<&'a str>,
     /// What we remember of it.
     pub record: Option<&'a Record>,
-    /// Whether our managedFields entry owns it.
+    /// Whether our managedFields entry owns it, and no memory is there that could say whether it is ours.
     pub owned_by_us: bool,
     /// Whether somebody else's entry owns it, too.
     pub owned_by_others: bool,
@@ -40,10 +40,14 @@ impl Now<'_> {
 /// * A value that stands there already is left, and never claimed.
 /// * A foreign value that replaced ours becomes the new before-image.
 /// * Giving back writes the before-image, unless somebody else owns the value by now or has changed it: then only the memory goes.
-/// * When the memory is lost and the value is ours by `managedFields`, the value is removed: keeping a grant would be worse.
+/// * When the memory is lost and the value is ours by `managedFields`, it counts as absent before: keeping a grant would be worse.
 #[must_use]
 pub fn settle(now: Now<'_>, desired: Option<&str>, at: &str) -> Step {
+    let lost = now.owned_by_us && !now.owned_by_others && now.record.is_none() && now.current.is_some();
     match (desired, now.record) {
+        (Some(want), None) if lost && now.current == Some(want) => {
+            Step { write: None, record: Some(Record { before: None, ours: want.to_owned(), at: at.to_owned() }) }
+        }
         (Some(want), record) if now.current == Some(want) => Step { write: None, record: record.filter(|r| r.ours == want).cloned() },
         (Some(want), _) => {
             let before = now.foreign().map(ToOwned::to_owned);
@@ -53,7 +57,7 @@ pub fn settle(now: Now<'_>, desired: Option<&str>, at: &str) -> Step {
             Step { write: Some(record.before.clone()), record: None }
         }
         (None, Some(_)) => Step { write: None, record: None },
-        (None, None) if now.owned_by_us && !now.owned_by_others && now.current.is_some() => Step { write: Some(None), record: None },
+        (None, None) if lost => Step { write: Some(None), record: None },
         (None, None) => Step { write: None, record: None },
     }
 }
@@ -128,5 +132,7 @@ mod tests {
     fn a_value_of_ours_without_a_memory_is_removed() {
         let now = Now { current: Some("true"), record: None, owned_by_us: true, owned_by_others: false };
         assert_eq!(settle(now, None, "t"), Step { write: Some(None), record: None });
+        let kept = settle(now, Some("true"), "t");
+        assert_eq!((kept.write, kept.record.unwrap().before), (None, None), "while it is wanted, the memory is made anew");
     }
 }

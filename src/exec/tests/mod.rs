@@ -1,3 +1,17 @@
 //! Tests of the plan: worlds in, writes and verdicts out.
 
+mod fields;
 pub mod fixtures;
+mod simulator;
+
+mod admission;
+mod deletion;
+mod flag;
+mod frozen;
+mod ingress;
+mod observe;
+mod order;
+mod policy;
+mod restore;
+mod server;
+mod status;

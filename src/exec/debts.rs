@@ -1,0 +1,138 @@
+//! What is set for an object, and what it owes when it goes: what is set where it cannot be seen cannot be handed back. Pure.
+//!
+//! Where something is set is kept in the object's status while it cannot be seen, else an object that is deleted in such a time would
+//! look as if nothing had ever been set for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::admission::{Case, key_of};
+use super::in_place;
+use super::plan::has_finalizer;
+use super::server::Reach;
+use super::world::{NotSeen, World, uid};
+use crate::api::ABANDON;
+use crate::api::conditions::ConditionType;
+use crate::ownership::before;
+
+/// A place in which something is set for objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Site {
+    Policy,
+    RoleBinding,
+    ClusterRoleBinding,
+    OwnRole,
+    OwnClusterRole,
+    Flag,
+    Ingress,
+}
+
+/// What an object owes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Debt {
+    /// The layers in which it does.
+    pub layers: BTreeSet<ConditionType>,
+    /// What, and what to do.
+    pub message: String,
+}
+
+impl Site {
+    const ALL: [Self; 7] =
+        [Self::Policy, Self::RoleBinding, Self::ClusterRoleBinding, Self::OwnRole, Self::OwnClusterRole, Self::Flag, Self::Ingress];
+
+    /// The name in the status.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Policy => "argocd-rbac-cm",
+            Self::RoleBinding => "RoleBinding",
+            Self::ClusterRoleBinding => "ClusterRoleBinding",
+            Self::OwnRole => "Role of argocd-server",
+            Self::OwnClusterRole => "ClusterRole of argocd-server",
+            Self::Flag => "argocd-cm",
+            Self::Ingress => "Ingress",
+        }
+    }
+
+    const fn layer(self) -> ConditionType {
+        match self {
+            Self::Policy => ConditionType::PolicyApplied,
+            Self::RoleBinding | Self::ClusterRoleBinding | Self::OwnRole | Self::OwnClusterRole => ConditionType::ServerAuthorized,
+            Self::Flag => ConditionType::ExecEnabled,
+            Self::Ingress => ConditionType::IngressReady,
+        }
+    }
+
+    /// Why it cannot be seen, when it cannot.
+    fn unseen(self, world: &World) -> Option<&NotSeen> {
+        match self {
+            Self::Policy => world.rbac_cm.as_ref().err(),
+            Self::RoleBinding => world.role_bindings.as_ref().err(),
+            Self::ClusterRoleBinding => world.cluster_role_binding.as_ref().err(),
+            Self::OwnRole => world.own_role.as_ref().and_then(|r| r.as_ref().err()),
+            Self::OwnClusterRole => world.own_cluster_role.as_ref().and_then(|r| r.as_ref().err()),
+            Self::Flag => world.argocd_cm.as_ref().err(),
+            Self::Ingress => world.ingresses.as_ref().err(),
+        }
+    }
+
+    /// Whether what is set there is everybody's, so that only the last object hands it back.
+    const fn is_shared(self) -> bool {
+        matches!(self, Self::OwnRole | Self::OwnClusterRole | Self::Flag | Self::Ingress)
+    }
+
+    /// Whether something is set there for this object, as far as it is seen.
+    fn has(self, world: &World, name: &str, reach: &Reach) -> bool {
+        let annotated = |meta: &ObjectMeta, key: &str| meta.annotations.as_ref().is_some_and(|a| a.contains_key(key));
+        match self {
+            Self::Policy => world.policy().is_ok_and(|data| data.contains_key(&key_of(name))),
+            Self::RoleBinding => {
+                let here = |meta: &ObjectMeta| meta.namespace.as_ref().is_some_and(|n| reach.namespaces.contains(n));
+                world.role_bindings.as_ref().is_ok_and(|all| all.iter().any(|b| here(&b.metadata)))
+            }
+            Self::ClusterRoleBinding => reach.cluster && matches!(world.cluster_role_binding, Ok(Some(_))),
+            Self::OwnRole => matches!(&world.own_role, Some(Ok(Some(role))) if annotated(&role.metadata, in_place::ANNOTATION)),
+            Self::OwnClusterRole => matches!(&world.own_cluster_role, Some(Ok(Some(role))) if annotated(&role.metadata, in_place::ANNOTATION)),
+            Self::Flag => matches!(&world.argocd_cm, Ok(Some(cm)) if annotated(&cm.metadata, before::ANNOTATION)),
+            Self::Ingress => world.ingresses.as_ref().is_ok_and(|all| all.iter().any(|i| annotated(&i.metadata, before::ANNOTATION))),
+        }
+    }
+}
+
+/// Where something is set for an object: what is seen, and of what cannot be seen what was there before.
+#[must_use]
+pub fn set(world: &World, case: &Case, reach: Option<&Reach>) -> Vec<String> {
+    let name = case.access.metadata.name.as_deref().unwrap_or_default();
+    let is = |site: &Site| match site.unseen(world) {
+        Some(_) => was_set(case, *site),
+        None => case.effective && reach.is_some_and(|reach| site.has(world, name, reach)),
+    };
+    Site::ALL.iter().filter(|site| is(site)).map(|site| site.as_str().to_owned()).collect()
+}
+
+fn was_set(case: &Case, site: Site) -> bool {
+    case.access.status.as_ref().is_some_and(|s| s.set.iter().any(|known| known == site.as_str()))
+}
+
+/// What each object that is to hold nothing any more still has where it cannot be seen, by its uid.
+#[must_use]
+pub fn debts(world: &World, cases: &[Case]) -> BTreeMap<String, Debt> {
+    let last = !cases.iter().any(|c| c.effective);
+    let mut debts = BTreeMap::new();
+    for case in cases.iter().filter(|c| !c.effective && has_finalizer(&c.access)) {
+        let owed: Vec<(Site, &NotSeen)> = Site::ALL
+            .into_iter()
+            .filter(|site| (last || !site.is_shared()) && was_set(case, *site))
+            .filter_map(|site| Some((site, site.unseen(world)?)))
+            .collect();
+        let Some((_, not_seen)) = owed.first() else { continue };
+        let places: Vec<&str> = owed.iter().map(|(site, _)| site.as_str()).collect();
+        let message = format!(
+            "what this object had set cannot be handed back ({}): {not_seen}. The annotation {ABANDON}=\"true\" lets it go and leaves that behind",
+            places.join(", ")
+        );
+        let layers = owed.iter().map(|(site, _)| site.layer()).collect();
+        debts.insert(uid(&case.access.metadata).to_owned(), Debt { layers, message });
+    }
+    debts
+}

@@ -1,0 +1,169 @@
+//! What is said: reasons, times, and when a status is worth a write.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::fixtures::{SPEC, world};
+use super::simulator::Sim;
+use crate::api::ConditionType;
+use crate::api::status::InstanceStatus;
+use crate::exec::status::{Answer, Failures, Review, Reviews, missing, same, status, to_review};
+use crate::exec::{Layer, World};
+
+fn review(pods: bool, get: bool, create: bool) -> Review {
+    let answer = |allowed| Answer { allowed, reason: if allowed { "RBAC: allowed by ClusterRoleBinding \"x\"".to_owned() } else { String::new() } };
+    Review { pods_get: answer(pods), exec_get: answer(get), exec_create: answer(create) }
+}
+
+fn reviews(of: &[(&str, Result<Review, String>)]) -> Reviews {
+    of.iter().map(|(ns, r)| ((*ns).to_owned(), r.clone())).collect()
+}
+
+/// The status of a granted object under these reviews and failures.
+fn said(reviews: &Reviews, failures: &Failures) -> BTreeMap<String, (String, String, String)> {
+    let mut sim = Sim::stock();
+    sim.grant("team", SPEC);
+    let plan = sim.plan();
+    let status = status(&plan.outlooks[0], &plan.instance, reviews, failures, &Time(sim.now));
+    status.conditions.into_iter().map(|c| (c.type_, (c.status, c.reason, c.message))).collect()
+}
+
+#[test]
+fn every_condition_is_there_from_the_beginning_and_in_its_order() {
+    for spec in [SPEC.to_owned(), SPEC.replace("{subjects", "{suspend: true, subjects"), SPEC.replace("{subjects", "{roleName: admin, subjects")] {
+        let mut sim = Sim::stock();
+        sim.declare("team", &spec);
+        sim.round();
+        let kinds: Vec<String> = sim.status("team").conditions.iter().map(|c| c.type_.clone()).collect();
+        assert_eq!(kinds, ConditionType::ALL.map(|k| k.as_str().to_owned()));
+        assert!(sim.status("team").conditions.iter().all(|c| !c.message.is_empty() && c.observed_generation == Some(1)));
+    }
+}
+
+#[test]
+fn a_time_moves_only_when_the_status_does() {
+    let mut sim = Sim::stock();
+    sim.grant("team", SPEC);
+    let first = sim.status("team");
+    sim.now += jiff::SignedDuration::from_hours(1);
+    sim.round();
+    assert_eq!(sim.status("team"), first, "a quiet round says the same to the letter");
+    sim.grant("team", &SPEC.replace("{subjects", "{suspend: true, subjects"));
+    let second = sim.status("team");
+    let time = |s: &crate::api::ExecAccessStatus, kind: &str| s.conditions.iter().find(|c| c.type_ == kind).unwrap().last_transition_time.0;
+    assert!(time(&second, "Ready") > time(&first, "Ready"));
+    assert_eq!(time(&second, "Accepted"), time(&first, "Accepted"));
+}
+
+#[test]
+fn only_times_apart_is_the_same() {
+    let mut sim = Sim::stock();
+    sim.grant("team", SPEC);
+    let one = sim.status("team");
+    let mut other = one.clone();
+    other.conditions[0].last_transition_time = Time(jiff::Timestamp::UNIX_EPOCH);
+    assert!(same(&one, &other));
+    other.conditions[0].message.push('.');
+    assert!(!same(&one, &other));
+    other = one.clone();
+    other.observed_generation = Some(7);
+    assert!(!same(&one, &other));
+}
+
+#[test]
+fn what_a_terminal_needs_depends_on_both_versions() {
+    let of = |kubernetes: &str, argocd: &str| InstanceStatus {
+        kubernetes_version: Some(kubernetes.to_owned()),
+        argocd_version: Some(argocd.to_owned()),
+        ..InstanceStatus::default()
+    };
+    let get_only = review(true, true, false);
+    assert!(missing(&get_only, &of("v1.34.4", "3.2.11")).is_empty(), "a WebSocket GET is enough there");
+    assert_eq!(missing(&get_only, &of("v1.35.0", "3.2.11")), ["create pods/exec"]);
+    assert_eq!(missing(&get_only, &of("v1.34.4", "2.14.0")), ["create pods/exec"], "POST only");
+    assert_eq!(missing(&get_only, &InstanceStatus::default()), ["create pods/exec"], "unknown is careful");
+    assert_eq!(missing(&review(false, true, true), &of("v1.36.3", "3.2.11")), ["get pods"]);
+    assert!(missing(&review(true, false, true), &of("v1.36.3", "3.2.11")).is_empty(), "create falls back to POST");
+}
+
+#[test]
+fn a_right_that_others_gave_is_said_to_be_theirs() {
+    let open = reviews(&[("shop", Ok(review(true, true, true))), ("", Ok(review(true, true, true)))]);
+    let said = said(&open, &Failures::new());
+    assert_eq!((said["ServerAuthorized"].0.as_str(), said["ServerAuthorized"].1.as_str()), ("True", "OpenByOthers"));
+    assert!(said["ServerAuthorized"].2.contains("ClusterRoleBinding \"x\""));
+}
+
+#[test]
+fn what_the_reviews_say_decides_whatever_is_bound() {
+    let closed = Ok(review(false, false, false));
+    for (shop, expected) in [
+        (Ok(review(true, false, false)), ("False", "Denied")),
+        (Err("timeout".to_owned()), ("Unknown", "NotReadable")),
+        (Ok(review(true, true, true)), ("True", "Proven")),
+    ] {
+        let said = said(&reviews(&[("shop", shop), ("", closed.clone())]), &Failures::new());
+        assert_eq!((said["ServerAuthorized"].0.as_str(), said["ServerAuthorized"].1.as_str()), expected);
+        assert_eq!(said["Ready"].0, expected.0);
+    }
+}
+
+#[test]
+fn the_reviews_that_are_needed_are_the_destinations_and_the_whole_cluster() {
+    let mut sim = Sim::stock();
+    sim.grant("team", SPEC);
+    assert_eq!(to_review(&sim.plan().outlooks), ["".to_owned(), "shop".to_owned()].into());
+    sim.grant("team", &SPEC.replace("{subjects", "{suspend: true, subjects"));
+    assert!(to_review(&sim.plan().outlooks).is_empty());
+}
+
+#[test]
+fn a_failed_write_is_told_where_it_is_waited_for() {
+    let mut sim = Sim::stock();
+    sim.grant("team", SPEC);
+    sim.declare("other", "{subjects: [{kind: Group, name: b}], applications: [{project: bank}]}");
+    sim.round();
+    let plan = sim.plan();
+    let failures = Failures::from([(Layer::Policy, vec!["ConfigMap argocd/argocd-rbac-cm: forbidden".to_owned()])]);
+    let of = |i: usize| status(&plan.outlooks[i], &plan.instance, &Reviews::new(), &failures, &Time(sim.now));
+    let policy = |i: usize| of(i).conditions.into_iter().find(|c| c.type_ == "PolicyApplied").unwrap();
+    assert_eq!((policy(1).reason.as_str(), policy(1).message.contains("forbidden")), ("WriteFailed", true));
+    assert_eq!(policy(0).reason, "Applied", "who does not wait is not disturbed");
+}
+
+#[test]
+fn a_withdrawal_that_fails_is_not_called_done() {
+    for change in ["{suspend: true, subjects", "{roleName: admin, subjects", "{server: {namespaces: {names: [kube-system]}}, subjects"] {
+        let mut sim = Sim::stock();
+        sim.grant("team", SPEC);
+        sim.declare("team", &SPEC.replace("{subjects", change));
+        let plan = sim.plan();
+        let failures = Failures::from([(Layer::Policy, vec!["forbidden".to_owned()])]);
+        let said = status(&plan.outlooks[0], &plan.instance, &Reviews::new(), &failures, &Time(sim.now));
+        let policy = said.conditions.iter().find(|c| c.type_ == "PolicyApplied").unwrap();
+        assert_eq!(policy.reason, "WriteFailed", "{change}");
+    }
+}
+
+#[test]
+fn the_instance_is_described_as_it_was_found() {
+    let mut sim = Sim::stock();
+    sim.grant("team", SPEC);
+    let instance = sim.status("team").instance.unwrap();
+    assert_eq!(instance.argocd_version.as_deref(), Some("3.2.11"));
+    assert_eq!(instance.kubernetes_version.as_deref(), Some("v1.36.3"));
+    assert_eq!((instance.deployment.as_deref(), instance.service_account.as_deref()), (Some("argocd-server"), Some("argocd-server")));
+    assert_eq!(instance.installer.as_deref(), Some("Manifests"));
+}
+
+#[test]
+fn a_long_list_is_cut_and_counted() {
+    let mut sim =
+        Sim::new(World { applications: Ok((0..400).map(|i| super::fixtures::app("argocd", "shop", &format!("a{i}"))).collect()), ..world() });
+    sim.world.deployments = Ok(vec![super::fixtures::server("s", "env: [{name: ARGOCD_APPLICATION_NAMESPACES, value: x}]")]);
+    sim.grant("team", SPEC);
+    let policy = sim.status("team").policy.unwrap();
+    assert_eq!((policy.lines.len(), policy.line_count), (100, 801));
+    assert_eq!(policy.role, "exec-access.team");
+}

@@ -1,0 +1,23 @@
+//! Hostile input, judged by Argo CD's own policy engine: whatever is declared is refused with a message, or becomes exactly that grant.
+//!
+//! * [`names`]: hostile names in every field that carries one.
+//! * [`grants`]: random declarations among nasty foreign policies, asked about over a universe of people, actions and objects.
+//! * [`loader`]: our reading of policy lines and patterns against Argo CD's.
+//! * [`bounds`]: ten thousand objects.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the way to say that something does not hold"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bounds;
+mod declared;
+mod grants;
+mod instance;
+mod loader;
+mod names;
