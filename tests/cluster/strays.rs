@@ -22,7 +22,9 @@ async fn an_object_in_a_namespace_without_an_instance_is_told_so_and_nothing_els
     let lost = eventually("the stray is told", Duration::from_secs(45), || async {
         let access = api.get("lost").await.map_err(|e| e.to_string())?;
         let status = access.status.clone().unwrap_or_default();
-        that(condition(&status, "Accepted") == ("False".to_owned(), "NotAnInstance".to_owned()), || format!("{status:#?}\n{}", team.release.kubelet.operator_log()))?;
+        that(condition(&status, "Accepted") == ("False".to_owned(), "NotAnInstance".to_owned()), || {
+            format!("{status:#?}\n{}", team.release.kubelet.operator_log())
+        })?;
         Ok::<_, String>(access)
     })
     .await;

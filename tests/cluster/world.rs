@@ -6,7 +6,7 @@ use std::time::Duration;
 use argocd_access::api::{ExecAccess, ExecAccessStatus};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::support::snapshot::shared_snapshot;

@@ -22,6 +22,7 @@ use tempfile::TempDir;
 
 use super::{
     ControlPlane,
+    control_plane::TOKEN_SECONDS,
     eventually::{eventually, that},
     kwok, manifests,
     process::{Process, free_port, random, run, wait_for_port},
@@ -85,7 +86,8 @@ impl ArgoCd {
             control_plane.install_cluster_rbac(namespace).await;
         }
         let client = control_plane.client();
-        allow_login(&client, namespace, &options.people).await;
+        set_up(&client, namespace, &options.people).await;
+        set_application_namespaces(&client, namespace, &options.application_namespaces).await;
 
         let mut kubeconfigs = BTreeMap::new();
         for account in ["argocd-repo-server", "argocd-application-controller", "argocd-server"] {
@@ -129,7 +131,7 @@ impl ArgoCd {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
         let claims = json!({
             "iss": "argocd", "sub": format!("{user}:login"), "groups": groups,
-            "iat": now, "nbf": now, "exp": now + 3600, "jti": random(),
+            "iat": now, "nbf": now, "exp": now + TOKEN_SECONDS.unsigned_abs(), "jti": random(),
         });
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(&json!({ "alg": "HS256", "typ": "JWT" })), part(&claims));
@@ -156,11 +158,22 @@ impl ArgoCd {
 
     /// The answer of Argo CD's own interface to a GET, as JSON.
     pub async fn get(&self, token: &str, path: &str) -> Result<Value, String> {
-        let url = format!("http://127.0.0.1:{}{path}", self.port);
-        let (status, body) =
-            super::process::get_with(&url, &[("Cookie", &format!("argocd.token={token}"))]).await.map_err(|error| error.to_string())?;
-        let value = serde_json::from_str(&body).unwrap_or(Value::String(body));
+        let (status, value) = self.request(token, "GET", path, &Value::Null).await.map_err(|error| error.to_string())?;
         if status == 200 { Ok(value) } else { Err(format!("HTTP {status}: {value}")) }
+    }
+
+    /// The HTTP status and the answer of Argo CD's own interface; a body of `null` is none.
+    pub async fn request(&self, token: &str, method: &str, path: &str, body: &Value) -> std::io::Result<(u16, Value)> {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let cookie = format!("argocd.token={token}");
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let (status, answer) = super::process::send(method, &url, &[("Cookie", &cookie), ("Content-Type", "application/json")], &body).await?;
+        Ok((status, serde_json::from_str(&answer).unwrap_or(Value::String(answer))))
+    }
+
+    /// Where argocd-server answers: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// What the component printed: `argocd-server`, `argocd-application-controller`, `argocd-repo-server`.
@@ -238,12 +251,26 @@ impl ArgoCd {
     }
 }
 
-async fn allow_login(client: &Client, namespace: &str, people: &[&str]) {
-    let data: BTreeMap<String, &str> = people.iter().map(|name| (format!("accounts.{name}"), "login")).collect();
+/// Lets people log in, and tells the instance from the others of the cluster: each would otherwise take the others' Pods for its own
+/// where their Applications have the same name.
+async fn set_up(client: &Client, namespace: &str, people: &[&str]) {
+    let mut data: BTreeMap<String, &str> = people.iter().map(|name| (format!("accounts.{name}"), "login")).collect();
+    data.insert("installationID".to_owned(), namespace);
     let api = Api::<ConfigMap>::namespaced(client.clone(), namespace);
     // As a person would, with `kubectl patch`.
     let parameters = PatchParams { field_manager: Some("kubectl-patch".to_owned()), ..PatchParams::default() };
-    api.patch("argocd-cm", &parameters, &Patch::Merge(json!({ "data": data }))).await.expect("let people log in");
+    api.patch("argocd-cm", &parameters, &Patch::Merge(json!({ "data": data }))).await.expect("set argocd-cm up");
+}
+
+/// Where a person sets it; the Deployment of argocd-server takes its environment from there.
+async fn set_application_namespaces(client: &Client, namespace: &str, namespaces: &[String]) {
+    if namespaces.is_empty() {
+        return;
+    }
+    let api = Api::<ConfigMap>::namespaced(client.clone(), namespace);
+    let parameters = PatchParams { field_manager: Some("kubectl-patch".to_owned()), ..PatchParams::default() };
+    let patch = Patch::Merge(json!({ "data": { "application.namespaces": namespaces.join(",") } }));
+    api.patch("argocd-cmd-params-cm", &parameters, &patch).await.expect("name the namespaces of Applications");
 }
 
 /// argocd-server makes it at its first start.

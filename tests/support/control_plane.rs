@@ -47,6 +47,9 @@ impl Kubernetes {
     }
 }
 
+/// A test needs minutes; `make demo`, which uses this bench, may run for days.
+pub(super) const TOKEN_SECONDS: i64 = 7 * 24 * 3600;
+
 /// A running control plane.
 pub struct ControlPlane {
     /// Which Kubernetes it is.
@@ -263,15 +266,17 @@ impl ControlPlane {
         self.client_with(&json!({ "token": self.token(namespace, name).await }))
     }
 
-    /// A new token of a ServiceAccount, valid for an hour.
+    /// A new token of a ServiceAccount, valid for a week.
     pub async fn token(&self, namespace: &str, name: &str) -> String {
         self.try_token(namespace, name).await.unwrap_or_else(|message| panic!("{message}"))
     }
 
     async fn try_token(&self, namespace: &str, name: &str) -> Result<String, String> {
         let accounts = Api::<ServiceAccount>::namespaced(self.client(), namespace);
-        let request =
-            TokenRequest { spec: TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() }, ..TokenRequest::default() };
+        let request = TokenRequest {
+            spec: TokenRequestSpec { expiration_seconds: Some(TOKEN_SECONDS), ..TokenRequestSpec::default() },
+            ..TokenRequest::default()
+        };
         let answer = accounts
             .create_token_request(name, &PostParams::default(), &request)
             .await
@@ -279,7 +284,7 @@ impl ControlPlane {
         Ok(answer.status.ok_or("a token request without status")?.token)
     }
 
-    /// A kubeconfig file with a new token of a ServiceAccount, valid for an hour.
+    /// A kubeconfig file with a new token of a ServiceAccount, valid for a week.
     pub async fn kubeconfig_for_service_account(&self, namespace: &str, name: &str) -> PathBuf {
         self.try_kubeconfig_for_service_account(namespace, name).await.unwrap_or_else(|message| panic!("{message}"))
     }

@@ -187,19 +187,19 @@ pub async fn get(url: &str) -> std::io::Result<(u16, String)> {
 
 /// The same with headers.
 pub async fn get_with(url: &str, headers: &[(&str, &str)]) -> std::io::Result<(u16, String)> {
+    send("GET", url, headers, "").await
+}
+
+/// The same with another method and a body.
+pub async fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> std::io::Result<(u16, String)> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let wrong = |what: &str| std::io::Error::other(format!("{what}: {url}"));
     let (host, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).ok_or_else(|| wrong("not an address"))?;
     let mut stream = tokio::net::TcpStream::connect(host).await?;
     // HTTP/1.0: no chunks, and the end of the answer is the end of the stream.
-    let headers = headers.iter().fold(String::new(), |all, (name, value)| {
-        all + name
-            + ": "
-            + value
-            + "
-"
-    });
-    stream.write_all(format!("GET /{path} HTTP/1.0\r\nHost: {host}\r\n{headers}\r\n").as_bytes()).await?;
+    let headers = headers.iter().fold(String::new(), |all, (name, value)| all + name + ": " + value + "\r\n");
+    let length = body.len();
+    stream.write_all(format!("{method} /{path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n{headers}\r\n{body}").as_bytes()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
     let answer = String::from_utf8_lossy(&answer);

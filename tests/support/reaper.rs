@@ -56,6 +56,11 @@ fn start() -> Reaper {
     Reaper { group, folders }
 }
 
+/// The process group of everything that the bench starts.
+pub fn group() -> i32 {
+    REAPER.group
+}
+
 /// A command whose process, once started, ends at the latest with this test binary.
 pub fn command(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(program.as_ref());

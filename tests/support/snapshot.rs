@@ -87,3 +87,20 @@ pub async fn shared_objects(client: &Client, namespace: &str) -> BTreeMap<String
 pub async fn shared_snapshot(client: &Client, namespace: &str) -> BTreeMap<String, Value> {
     shared_objects(client, namespace).await.iter().map(|(name, object)| (name.clone(), snapshot(object))).collect()
 }
+
+/// What differs between two such collections, one text for each object, short enough to read in a failure.
+pub fn differences(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> Vec<String> {
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    names.into_iter().filter(|name| before.get(*name) != after.get(*name)).map(|name| difference(name, before.get(name), after.get(name))).collect()
+}
+
+/// Down to the smallest parts that differ.
+fn difference(at: &str, before: Option<&Value>, after: Option<&Value>) -> String {
+    let (Some(Value::Object(one)), Some(Value::Object(other))) = (before, after) else {
+        let show = |value: Option<&Value>| value.map_or_else(|| "absent".to_owned(), ToString::to_string);
+        return format!("{at}: {} became {}", show(before), show(after));
+    };
+    let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let parts = keys.into_iter().filter(|key| one.get(*key) != other.get(*key));
+    parts.map(|key| difference(&format!("{at} {key}"), one.get(key), other.get(key))).collect::<Vec<_>>().join("\n")
+}

@@ -86,6 +86,18 @@ impl Terminal {
         self.socket.send(Message::text(message)).await.map_err(|error| format!("the terminal has ended: {error}"))
     }
 
+    /// Waits, without typing, until the terminal shows this text; `Err` where it ends or does not within `limit`.
+    pub async fn shows(&mut self, text: &str, limit: Duration) -> Result<(), String> {
+        let shown = async {
+            while !self.output.contains(text) {
+                self.read().await?;
+            }
+            Ok(())
+        };
+        let shown = tokio::time::timeout(limit, shown).await;
+        shown.unwrap_or_else(|_elapsed| Err(format!("no {text:?} within {limit:?}, only {:?}", self.output)))
+    }
+
     /// Waits until argocd-server has ended the terminal; `Err` where it is still open after `limit`.
     pub async fn closed(&mut self, limit: Duration) -> Result<(), String> {
         let ended = async { while self.read().await.is_ok() {} };

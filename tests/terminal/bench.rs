@@ -66,7 +66,7 @@ subjects: [{{ kind: ServiceAccount, name: argocd-server, namespace: {instance} }
 
     set("argocd-rbac-cm", json!({ "policy.bench.csv": null })).await;
     eventually("refused again", Duration::from_secs(10), || async { seen_as(401, status(&alice).await) }).await;
-    // The next command still runs, then Argo CD ends the session.
-    let _may_still_run = terminal.run("true").await;
+    // Argo CD looks again after the next message, and then types an end-of-transmission, which ends a shell that waits at its prompt.
+    terminal.send("").await.unwrap();
     terminal.closed(Duration::from_secs(20)).await.unwrap();
 }

@@ -1,6 +1,15 @@
 //! Tests with a real Argo CD: terminals as people open them.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what a test cannot do fails it")]
 
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../cluster/world.rs"]
+#[allow(dead_code, reason = "the tests of the cluster use the rest")]
+mod world;
 
 mod bench;
+mod dev_operators;
+mod instance;
+mod rights;
+mod stale;
+mod team_exec;
