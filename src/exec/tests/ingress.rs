@@ -41,10 +41,12 @@ fn of_several_times_the_longest_stands_and_the_next_when_it_goes() {
     let read = |sim: &Sim| sim.annotations(&the_ingress()).get(READ).cloned();
     sim.grant("short", &spec("{timeout: 30m}"));
     sim.grant("long", &spec("{timeout: 2h}"));
+    sim.grant("younger", &spec("{timeout: 20m}"));
     assert_eq!(read(&sim).as_deref(), Some("7200"));
     sim.delete("long");
     sim.settle();
     assert_eq!(read(&sim).as_deref(), Some("1800"));
+    sim.delete("younger");
     sim.delete("short");
     sim.settle();
     assert_eq!(read(&sim), None);

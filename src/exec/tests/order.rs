@@ -44,6 +44,9 @@ fn while_anything_is_to_be_taken_away_nothing_is_given() {
     sim.grant("new", "{subjects: [{kind: Group, name: b}], applications: [{project: lab}]}");
     sim.declare("new", "{subjects: [{kind: Group, name: c}], applications: [{project: bank}]}");
     sim.delete("old");
+    // Not even in the same step: what cannot be taken away stops what would be given.
+    assert!(sim.plan().writes.iter().any(|w| w.direction == Direction::Narrow));
+    assert!(sim.plan().writes.iter().all(|w| w.direction != Direction::Widen));
     let mut given = false;
     for write in sim.settle() {
         given |= write.direction == Direction::Widen;
