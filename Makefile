@@ -62,19 +62,19 @@ test-binaries: ## every test builds
 test-binaries.run = $(CARGO) test --locked --no-run
 
 policy: ## no input becomes more policy than was declared, judged by Argo CD's own code
-policy.run = $(need_tools) && $(CARGO) test --locked --test policy
+policy.run = $(need_tools) && $(guard) $(CARGO) test --locked --test policy
 
 chart: ## the Helm chart, with the real helm on a real API server
-chart.run = $(need_tools) && $(CARGO) test --locked --test chart
+chart.run = $(need_tools) && $(guard) $(CARGO) test --locked --test chart
 
 cluster: ## the operator on a real API server, under the rights that its chart gives it
-cluster.run = $(need_tools) && $(CARGO) test --locked --test cluster
+cluster.run = $(need_tools) && $(guard) $(CARGO) test --locked --test cluster
 
 terminal: ## terminals through a real Argo CD, on two Kubernetes versions
-terminal.run = $(need_tools) && $(CARGO) test --locked --test terminal --test terminal-older-kubernetes
+terminal.run = $(need_tools) && $(guard) $(CARGO) test --locked --test terminal --test terminal-older-kubernetes
 
 documents: ## what the documents say is true, and the code's own documentation builds
-documents.run = $(need_tools) && $(CARGO) test --locked --test documents && $(CARGO) test --locked --doc \
+documents.run = $(need_tools) && $(guard) $(CARGO) test --locked --test documents && $(CARGO) test --locked --doc \
   && RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --quiet
 
 build: ## build the operator
@@ -120,6 +120,8 @@ clean: ## remove what was built here; the test bench's programs stay in their ca
 # The commands that several steps have in common.
 need_component = { $(CARGO) $(1) --version >/dev/null 2>&1 || { echo "make: $(2) is missing: run 'rustup component add $(2)'" >&2; exit 1; }; }
 need_tools = tests/tools/build
+# A test that waits for ever must not keep everything waiting; the bench ends what it started when it is ended itself.
+guard = timeout --kill-after=30s 30m
 
 # Into a file of its own first: a generator that fails must not leave half a file.
 generate_crd = $(CARGO) run --locked --quiet --bin argocd-access -- crds >$(1).part && mv $(1).part $(1) || { rm -f $(1).part; false; }

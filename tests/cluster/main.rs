@@ -1,4 +1,18 @@
-//! Tests against a real API server.
+//! The operator on a real API server, installed by its chart and under the rights that the chart gives it.
+//!
+//! * [`layers`], [`applications`], [`several`], [`in_place`], [`ingress`]: what is set for whom, and what comes back.
+//! * [`repair`], [`steady`]: what is undone when others change it, and that nothing is written when nothing has changed.
+//! * [`half_world`], [`refused`], [`refused_writes`], [`strays`]: something is missing, may not be read, may not be written, is elsewhere.
+//! * [`uninstall`]: removing the operator, with its hooks and without.
+//! * [`schema`]: the CustomResourceDefinition. [`operator`]: the program itself.
+//! * [`world`] and [`hands`] are what these share; [`bench`] and [`bench_operator`] test the test bench.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the way to say that something does not hold"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

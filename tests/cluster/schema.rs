@@ -124,10 +124,7 @@ fn bad() -> Vec<(&'static str, Value, &'static str)> {
 async fn every_bad_value_is_refused_with_a_message_that_a_person_understands() {
     let server = Server::new().await;
     for (path, value, says) in bad() {
-        let refusal = match server.try_create("bad", &with(path, value.clone())).await {
-            Ok(_) => panic!("{path} {value} was accepted"),
-            Err(refusal) => refusal,
-        };
+        let Err(refusal) = server.try_create("bad", &with(path, value.clone())).await else { panic!("{path} {value} was accepted") };
         assert!(refusal.contains(says), "{path} {value}: {refusal}");
         assert!(!refusal.contains("no such key") && !refusal.contains("evaluation error"), "a rule stumbled over {path} {value}: {refusal}");
     }
