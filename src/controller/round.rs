@@ -12,9 +12,9 @@ use crate::api::{ExecAccess, ExecAccessStatus};
 use crate::cluster_io::apply::{self, Outcome};
 use crate::cluster_io::recent::{Recent, version};
 use crate::cluster_io::report;
-use crate::cluster_io::{RequestError, request};
 use crate::cluster_io::review::reviews;
 use crate::cluster_io::snapshot::InstanceWatches;
+use crate::cluster_io::{RequestError, request};
 use crate::exec::plan::{Applied, Plan};
 use crate::exec::status::{self, Failures, Reviews};
 use crate::exec::{self, Kind, Layer};
@@ -241,7 +241,10 @@ impl Rounds {
         };
         // A namespace that we have just bound may be answered from a cache that does not know it yet.
         let bound: BTreeSet<&str> = plan.outlooks.iter().filter_map(|o| o.server.as_ref()).flat_map(|s| &s.bound).map(String::as_str).collect();
-        let doubtful = |r: &Reviews| r.iter().any(|(n, r)| bound.contains(n.as_str()) && r.as_ref().is_ok_and(|r| !r.exec_create.allowed));
+        // The questions of one review are asked one after the other: the first may have come too early, and the last not.
+        let is_bound = |namespace: &str| bound.contains(namespace) || bound.contains("*");
+        let closed = |review: &status::Review| !(review.pods_get.allowed && review.exec_create.allowed);
+        let doubtful = |r: &Reviews| r.iter().any(|(n, r)| is_bound(n) && r.as_ref().is_ok_and(closed));
         if let Some((when, known)) = &self.reviewed
             && !bindings_changed
             && when.elapsed() < REVIEW_AGE

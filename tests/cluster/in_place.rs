@@ -56,8 +56,8 @@ async fn our_rules_go_into_argocd_servers_own_roles_and_exactly_they_come_out_ag
     let manifest = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": stock.rules});
     roles.patch(&name, &PatchParams::apply("kubectl"), &Patch::Apply(&manifest)).await.unwrap();
     becomes("our rules are back", SOON, true, async || {
-        let rules = roles.get(&name).await.unwrap().rules.unwrap();
-        ours().iter().all(|rule| rules.contains(rule))
+        let now = roles.get(&name).await.unwrap().rules.unwrap();
+        ours().iter().all(|rule| now.contains(rule))
     })
     .await;
 

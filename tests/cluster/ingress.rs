@@ -69,7 +69,12 @@ async fn each_controller_gets_what_it_needs_merged_into_what_is_there_and_all_co
     let three = ["websocket-services", "proxy-read-timeout", "proxy-send-timeout"].map(|name| format!("nginx.org/{name}"));
     assert_eq!(values(&team, "f5", &three).await, some(&["argocd-server", "3600s", "3600s"]));
     assert_eq!(untouched().await, [odd, foreign]);
-    let expected = [("community", "k8s.io/ingress-nginx", 3, false), ("f5", "nginx.org/ingress-controller", 3, false), ("odd", "", 0, true), ("old", "k8s.io/ingress-nginx", 3, false)];
+    let expected = [
+        ("community", "k8s.io/ingress-nginx", 3, false),
+        ("f5", "nginx.org/ingress-controller", 3, false),
+        ("odd", "", 0, true),
+        ("old", "k8s.io/ingress-nginx", 3, false),
+    ];
     let expected = expected.into_iter().map(|(name, controller, count, message)| (name.to_owned(), (controller.to_owned(), count, message)));
     assert_eq!(told(&status), expected.collect());
 

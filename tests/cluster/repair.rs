@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleBinding};
-use kube::{Api, ResourceExt};
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::hands::{ARGOCD_CM, RBAC_CM, becomes, key};
@@ -205,13 +205,13 @@ async fn a_status_that_could_not_be_written_is_written_as_soon_as_it_can() {
     let account = team.release.service_account().await;
     // Once for the objects that it serves, once for those that nobody serves.
     let roles = [("Role", account.clone()), ("ClusterRole", format!("{account}-{}", team.namespace))];
-    let rules = async |kind: &str, name: &str| {
+    let of = async |kind: &str, name: &str| {
         let api: Api<DynamicObject> = manifests::api(&team.client(), &team.namespace, RBAC, kind);
         api.get(name).await.unwrap().data["rules"].as_array().unwrap().clone()
     };
     let mut former = Vec::new();
     for (kind, name) in &roles {
-        let all = rules(kind, name).await;
+        let all = of(kind, name).await;
         let kept: Vec<&Value> = all.iter().filter(|r| !r["resources"].as_array().unwrap().contains(&json!("execaccesses/status"))).collect();
         assert_eq!(kept.len() + 1, all.len(), "{kind} {name}");
         team.edit(RBAC, kind, name, json!({"rules": kept})).await;

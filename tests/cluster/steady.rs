@@ -8,8 +8,8 @@ use kube::api::ListParams;
 use serde_json::json;
 
 use crate::hands::{becomes, short};
-use crate::world::{SOON, Team, condition};
 use crate::support::{eventually, eventually::that};
+use crate::world::{SOON, Team, condition};
 
 /// Several objects in different states: two in effect, one with an Ingress's wishes, one suspended, one observing, one refused.
 async fn settled() -> Team {
@@ -21,7 +21,9 @@ async fn settled() -> Team {
     team.ingress("web", "community", &json!({})).await;
     team.ingress_class("odd", "example.invalid/other").await;
     team.ingress("odd", "odd", &json!({})).await;
-    let spec = |more: &str, application: &str| format!("{{{more}subjects: [{{kind: Group, name: g}}], applications: [{{project: shop, name: '{application}'}}]}}");
+    let spec = |more: &str, application: &str| {
+        format!("{{{more}subjects: [{{kind: Group, name: g}}], applications: [{{project: shop, name: '{application}'}}]}}")
+    };
     team.grant("web", &spec("", "web-*")).await;
     team.grant("api", &spec("server: {scope: Cluster}, ", "api-1")).await;
     team.grant("rests", &spec("suspend: true, ", "web-1")).await;

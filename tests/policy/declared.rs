@@ -83,6 +83,8 @@ impl Court {
 
 /// What is asked besides what is granted.
 const OTHER: &[(&str, &str)] = &[
+    // In regex mode `applications` is found in this one, unless it is anchored.
+    ("applicationsets", "get"),
     ("applications", "sync"),
     ("applications", "delete"),
     ("applications", "update"),

@@ -5,6 +5,12 @@
 //! * [`loader`]: our reading of policy lines and patterns against Argo CD's.
 //! * [`bounds`]: ten thousand objects.
 #![allow(
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::too_many_lines,
+    reason = "texts are built for reading, and a table of names is long"
+)]
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

@@ -165,8 +165,9 @@ impl Session {
     }
 
     /// A shell without line editing, whose input ends with an end-of-transmission at any time; an editor takes it at its prompt only.
+    /// Without echo too: Argo CD writes its refusal without the lock that it takes for output, and the two at once may break it.
     async fn prepare(&mut self) {
-        self.terminal.send("exec sh -c 'while read -r line; do eval \"$line\"; done'\n").await.unwrap();
+        self.terminal.send("stty -echo; exec sh -c 'while read -r line; do eval \"$line\"; done'\n").await.unwrap();
         let command = format!("({}) &", self.waiting_for("output"));
         self.terminal.run(&format!("eval '{}'", command.replace('\'', "'\\''"))).await.unwrap();
     }
@@ -181,7 +182,7 @@ impl Session {
 
     /// A program in the foreground, which does not read.
     async fn prepare_busy(&mut self) {
-        let command = format!("printf 'began-%s\\n' busy; {}; {}\n", self.waiting_for("later"), self.waiting_for("last"));
+        let command = format!("stty -echo; printf 'began-%s\\n' busy; {}; {}\n", self.waiting_for("later"), self.waiting_for("last"));
         self.terminal.send(&command).await.unwrap();
         self.terminal.shows("began-busy", WITHIN).await.unwrap();
     }

@@ -94,16 +94,18 @@ pub fn settle_ownership(old: &Value, new: &mut Value, manager: &str, operation: 
             entries.push(json!({"manager": manager, "operation": word, "apiVersion": old["apiVersion"], "fieldsType": "FieldsV1", "fieldsV1": {}}));
         }
         if let Some(entry) = entries.iter_mut().find(|e| mine(e)) {
-            set.iter().for_each(|path| insert(&mut entry["fieldsV1"], path));
+            for path in set {
+                insert(&mut entry["fieldsV1"], &path);
+            }
         }
     }
     entries.retain(|e| e["fieldsV1"].as_object().is_some_and(|f| !f.is_empty()));
-    entries.iter_mut().for_each(|e| {
+    for e in &mut entries {
         // A new object has no apiVersion yet.
         if e["apiVersion"].is_null() {
             e.as_object_mut().unwrap().remove("apiVersion");
         }
-    });
+    }
     if let Some(meta) = new["metadata"].as_object_mut() {
         meta.remove("managedFields");
         if !entries.is_empty() {

@@ -6,8 +6,8 @@ use super::fixtures::{app, server};
 use super::simulator::{Sim, rbac_cm};
 use crate::api::status::Change;
 
-fn spec(mode: &str, more: &str) -> String {
-    format!("{{subjects: [{{kind: Group, name: a}}], applications: [{{project: '*'}}], mode: {mode}{more}}}")
+fn spec(mode: &str, fields: &str) -> String {
+    format!("{{subjects: [{{kind: Group, name: a}}], applications: [{{project: '*'}}], mode: {mode}{fields}}}")
 }
 
 /// Every value of ours that differs between two states, by object and field.

@@ -154,7 +154,9 @@ proptest! {
         let (mut sim, mut twin) = (Sim::new(start(kind, flag)), Sim::new(start(kind, flag)));
         live(&mut sim, &mut twin, &events);
         let names: Vec<String> = sim.world.accesses.iter().filter(|a| a.metadata.deletion_timestamp.is_none()).map(|a| a.metadata.name.clone().unwrap()).collect();
-        names.iter().for_each(|name| sim.delete(name));
+        for name in &names {
+            sim.delete(name);
+        }
         sim.settle();
         prop_assert!(sim.world.accesses.is_empty(), "not let go: {:?}", sim.world.accesses);
         prop_assert_eq!(without_managed_fields(&sim), without_managed_fields(&twin));

@@ -113,7 +113,7 @@ fn what_the_reviews_say_decides_whatever_is_bound() {
 fn the_reviews_that_are_needed_are_the_destinations_and_the_whole_cluster() {
     let mut sim = Sim::stock();
     sim.grant("team", SPEC);
-    assert_eq!(to_review(&sim.plan().outlooks), ["".to_owned(), "shop".to_owned()].into());
+    assert_eq!(to_review(&sim.plan().outlooks), [String::new(), "shop".to_owned()].into());
     sim.grant("team", &SPEC.replace("{subjects", "{suspend: true, subjects"));
     assert!(to_review(&sim.plan().outlooks).is_empty());
 }
