@@ -157,7 +157,8 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, ServerOut
     let in_place = world.settings.server_roles == ServerRoles::InPlace;
     let mut namespaces: BTreeSet<&str> = reaches.values().flat_map(|r| &r.namespaces).map(String::as_str).collect();
     let cluster = reaches.values().any(|r| r.cluster);
-    let own_namespace = in_place && namespaces.remove(world.namespace());
+    let by_own_role = in_place && !world.settings.in_place.role.is_empty();
+    let own_namespace = by_own_role && namespaces.remove(world.namespace());
     let in_place_bound = super::in_place::fold(world, own_namespace || cluster, cluster, &mut wanted, frozen);
     let bindings = Bindings { world, server: server.as_ref().ok() };
     let mut bound = bindings.namespaced(&namespaces, frozen, &mut wanted);
@@ -165,11 +166,14 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, ServerOut
     bindings.clustered(cluster && !by_rules, frozen, &mut wanted, &mut bound);
     bound.extend(in_place_bound);
     let taken = bindings.taken();
-    let obstacle = server.err().or_else(|| world.role_bindings.as_ref().err().map(|n| Verdict::unknown(Reason::NotReadable, n.to_string())));
-    let cluster_obstacle =
-        world.cluster_role_binding.as_ref().err().filter(|_| !by_rules).map(|n| Verdict::unknown(Reason::NotReadable, n.to_string()));
+    let server_obstacle = server.err();
+    let own_role = world.own_role.as_ref().and_then(|r| r.as_ref().err()).filter(|_| by_own_role);
+    let own_cluster_role = world.own_cluster_role.as_ref().and_then(|r| r.as_ref().err());
+    let of_cluster = if by_rules { own_cluster_role } else { world.cluster_role_binding.as_ref().err() };
     let outlook = |(i, reach): (usize, Reach)| {
-        let obstacle = obstacle.clone().or_else(|| cluster_obstacle.clone().filter(|_| reach.cluster));
+        let unseen = world.role_bindings.as_ref().err();
+        let unseen = unseen.or(own_role.filter(|_| reach.namespaces.contains(world.namespace()))).or(of_cluster.filter(|_| reach.cluster));
+        let obstacle = server_obstacle.clone().or_else(|| unseen.map(|n| Verdict::unknown(Reason::NotReadable, n.to_string())));
         (i, ServerOutlook { reach, bound: bound.clone(), taken: taken.clone(), obstacle })
     };
     let outlooks = reaches.into_iter().map(outlook).collect();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::half_world::{TEAM_A, says};
 use crate::hands::becomes;
 use crate::support::process::get;
-use crate::support::{eventually, eventually::that};
+use crate::support::{ControlPlane, Kubernetes, eventually, eventually::that};
 use crate::world::{SOON, Team, condition, message};
 
 /// A refused watch is tried again after 30 s at the latest.
@@ -33,7 +33,12 @@ struct Roles {
 
 impl Team {
     async fn roles(&self) -> Roles {
-        let ours = ListParams::default().labels("app.kubernetes.io/instance=access,app.kubernetes.io/component=operator");
+        self.roles_of("operator").await
+    }
+
+    /// Those of a component of the chart.
+    async fn roles_of(&self, component: &str) -> Roles {
+        let ours = ListParams::default().labels(&format!("app.kubernetes.io/instance=access,app.kubernetes.io/component={component}"));
         let role = Api::<Role>::namespaced(self.client(), &self.namespace).list(&ours).await.unwrap().items.remove(0);
         let all = Api::<ClusterRole>::all(self.client()).list(&ours).await.unwrap();
         let cluster_role = all.items.into_iter().find(|r| r.name_any().contains(&self.namespace)).unwrap();
@@ -259,6 +264,39 @@ async fn a_binding_of_the_cluster_that_cannot_be_read_concerns_only_whoever_decl
         (team.cluster_binding().await.is_some(), team.accesses().get_opt("wide").await.unwrap().is_some())
     })
     .await;
+}
+
+#[tokio::test]
+async fn argocd_servers_own_roles_that_cannot_be_read_are_named_and_owed() {
+    let cp = ControlPlane::shared(Kubernetes::V1_36).await;
+    let namespace = cp.instance("team").await;
+    let cluster_role = cp.install_cluster_rbac(&namespace).await;
+    let values = format!("{{instance: {{serverRoles: InPlace, inPlace: {{clusterRole: {cluster_role}}}, limits: {{deniedNamespaces: []}}}}}}");
+    let team = Team::in_namespace(cp, namespace, &values).await;
+    team.application_in(&team.namespace, "web-1", "shop", &team.namespace).await;
+    let before = team.shared().await;
+    let roles = team.roles_of("in-place").await;
+    for (resource, spec, object) in [
+        ("roles", TEAM_A.to_owned(), "Role argocd-server".to_owned()),
+        ("clusterroles", TEAM_A.replace("{subjects", "{server: {scope: Cluster}, subjects"), format!("ClusterRole {cluster_role}")),
+    ] {
+        team.grant("team-a", &spec).await;
+        team.ready("team-a").await;
+        assert_ne!(team.shared().await[&object], before[&object]);
+        team.forbid(&roles, &Right { resource, name: None }).await;
+        let status = team.condition("team-a", "ServerAuthorized", "Unknown", "NotReadable").await;
+        says(&status, "ServerAuthorized", &[resource, "forbidden"]);
+        team.holds("team-a", &["PolicyApplied", "ExecEnabled"]).await;
+        team.accesses().delete("team-a", &DeleteParams::default()).await.unwrap();
+        becomes("the lines are gone, the rules are owed", SOON, (None, true), async || {
+            let status = team.accesses().get_opt("team-a").await.unwrap().and_then(|a| a.status);
+            (team.policy("team-a").await, status.is_some_and(|s| message(&s, "Active").contains("handed back")))
+        })
+        .await;
+        team.allow(&roles).await;
+        team.released("team-a").await;
+        assert_eq!(team.shared().await[&object], before[&object]);
+    }
 }
 
 #[tokio::test]
