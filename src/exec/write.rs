@@ -135,15 +135,24 @@ pub struct Write {
 }
 
 impl Write {
-    /// Narrowing writes first (policy first of all), then the keeping ones that a grant needs, then widening ones (policy last).
+    /// Narrowing writes first: policy lines (only their removal reaches open sessions), then the rights of argocd-server, then what is
+    /// switched on for everybody. Then the keeping ones that a grant needs, then widening ones: the rights first, the policy lines last.
     #[must_use]
-    pub fn order(&self) -> (u8, std::cmp::Reverse<Layer>, Layer, Target) {
-        let (phase, backwards) = match self.direction {
-            Direction::Narrow => (0, self.layer),
-            Direction::Keep => (1, Layer::Finalizer),
-            Direction::Widen => (2, Layer::Finalizer),
+    pub fn order(&self) -> (u8, u8, Target) {
+        let forwards = match self.layer {
+            Layer::Finalizer => 0,
+            Layer::Server => 1,
+            Layer::Flag => 2,
+            Layer::Ingress => 3,
+            Layer::Policy => 4,
         };
-        (phase, std::cmp::Reverse(backwards), self.layer, self.target.clone())
+        let (phase, rank) = match (self.direction, self.layer) {
+            (Direction::Narrow, Layer::Policy) => (0, 0),
+            (Direction::Narrow, _) => (0, forwards),
+            (Direction::Keep, _) => (1, forwards),
+            (Direction::Widen, _) => (2, forwards),
+        };
+        (phase, rank, self.target.clone())
     }
 }
 

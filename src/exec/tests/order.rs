@@ -32,7 +32,7 @@ fn a_withdrawal_begins_with_the_policy_lines_and_ends_with_the_finalizer() {
     sim.grant("team", SPEC);
     sim.delete("team");
     let writes = sim.settle();
-    assert_eq!(layers(&writes, Direction::Narrow), [Layer::Policy, Layer::Ingress, Layer::Flag, Layer::Server]);
+    assert_eq!(layers(&writes, Direction::Narrow), [Layer::Policy, Layer::Server, Layer::Flag, Layer::Ingress]);
     assert_eq!(writes.last().unwrap().target, exec_access("team"));
     assert!(sim.world.accesses.is_empty());
 }
