@@ -68,7 +68,8 @@ chart: ## the Helm chart, with the real helm on a real API server
 chart.run = $(need_tools) && $(guard) $(CARGO) test --locked --test chart
 
 cluster: ## the operator on a real API server, under the rights that its chart gives it
-cluster.run = $(need_tools) && $(guard) $(CARGO) test --locked --test cluster
+# These tests wait for a cluster more than they compute.
+cluster.run = $(need_tools) && $(guard) $(CARGO) test --locked --test cluster -- --test-threads=6
 
 terminal: ## terminals through a real Argo CD, on two Kubernetes versions
 terminal.run = $(need_tools) && $(guard) $(CARGO) test --locked --test terminal --test terminal-older-kubernetes

@@ -62,7 +62,13 @@ struct Verdict {
 impl Judge {
     /// Starts a judge.
     pub fn start() -> Self {
-        let mut child = reaper::command(tools::path("policyjudge")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start policyjudge");
+        // Argo CD warns of each nasty line that it is asked about; the verdicts say all that counts.
+        let mut child = reaper::command(tools::path("policyjudge"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("start policyjudge");
         let questions = child.stdin.take().expect("the judge's input is a pipe");
         let verdicts = BufReader::new(child.stdout.take().expect("the judge's output is a pipe"));
         Self { child, questions, verdicts }
