@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
 use super::shared;
-use super::world::{Seen, World};
+use super::world::World;
 use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 use crate::api::status::Change;
 use crate::config::ServerRoles;
@@ -51,16 +51,16 @@ pub fn fold(world: &World, in_namespace: bool, in_cluster: bool, wanted: &mut Wa
     bound
 }
 
-/// The roles that the instance's settings name but that are not there.
+/// The role that the instance's settings name for this reach, but that is not there.
 #[must_use]
-pub fn missing(world: &World) -> Option<String> {
-    let absent = |name: &str, seen: bool| (!name.is_empty() && !seen).then(|| name.to_owned());
-    let there = |seen: Option<bool>| seen.unwrap_or(true);
-    let role: Option<&Seen<_>> = world.own_role.as_ref();
-    let cluster: Option<&Seen<_>> = world.own_cluster_role.as_ref();
-    absent(&world.settings.in_place.role, there(role.map(|r| matches!(r, Ok(Some(_)))))).map(|n| format!("Role {n}")).or_else(|| {
-        absent(&world.settings.in_place.cluster_role, there(cluster.map(|r| matches!(r, Ok(Some(_)))))).map(|n| format!("ClusterRole {n}"))
-    })
+pub fn missing(world: &World, in_namespace: bool, in_cluster: bool) -> Option<String> {
+    let cluster = in_cluster && matches!(world.own_cluster_role, Some(Ok(None)));
+    let own = in_namespace && matches!(world.own_role, Some(Ok(None)));
+    match (cluster, own) {
+        (true, _) => Some(format!("ClusterRole {}", world.settings.in_place.cluster_role)),
+        (false, true) => Some(format!("Role {}", world.settings.in_place.role)),
+        (false, false) => None,
+    }
 }
 
 /// One role. Returns whether our rules stand in it.

@@ -174,10 +174,21 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, ServerOut
         let unseen = world.role_bindings.as_ref().err();
         let unseen = unseen.or(own_role.filter(|_| reach.namespaces.contains(world.namespace()))).or(of_cluster.filter(|_| reach.cluster));
         let obstacle = server_obstacle.clone().or_else(|| unseen.map(|n| Verdict::unknown(Reason::NotReadable, n.to_string())));
+        let obstacle = obstacle.or_else(|| {
+            super::in_place::missing(world, reach.namespaces.contains(world.namespace()), reach.cluster).map(|name| no_own_role(world, &name))
+        });
         (i, ServerOutlook { reach, bound: bound.clone(), taken: taken.clone(), obstacle })
     };
     let outlooks = reaches.into_iter().map(outlook).collect();
     (wanted, outlooks)
+}
+
+fn no_own_role(world: &World, name: &str) -> Verdict {
+    let message = format!(
+        "serverRoles is InPlace, and {name} does not exist (instance {}); name argocd-server's own roles in the chart's instance.inPlace, or leave the name empty to have a binding instead",
+        world.namespace()
+    );
+    Verdict::no(Reason::Denied, message)
 }
 
 /// Our bindings: what they must say, and what has to be done so that they do.

@@ -142,7 +142,7 @@ async fn the_notes_say_what_to_do_next_and_their_example_is_valid() {
 
     let chart = chart();
     let upgraded = bench.helm(&["upgrade", RELEASE, &chart, "--namespace", &namespace]).await.success();
-    assert!(upgraded.contains("kubectl apply --server-side -f crds/"), "{upgraded}");
+    assert!(upgraded.contains("kubectl apply --server-side --force-conflicts -f crds/"), "{upgraded}");
 }
 
 #[tokio::test]

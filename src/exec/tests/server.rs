@@ -244,3 +244,15 @@ fn in_place_puts_the_rules_back_when_the_owner_rewrites_the_list_and_leaves_the_
     assert_eq!(rules(&sim, Kind::ClusterRole), ["events [\"list\"]"]);
     assert!(!sim.get(&target).unwrap().to_string().contains("argocd-access"));
 }
+
+#[test]
+fn a_role_that_in_place_names_and_that_is_not_there_is_named_to_whoever_needs_it() {
+    let mut w = in_place();
+    w.own_cluster_role = Some(Ok(None));
+    let mut sim = Sim::new(w);
+    sim.grant("wide", &spec("{scope: Cluster}"));
+    sim.grant("own", "{subjects: [{kind: Group, name: b}], applications: [{project: shop}], server: {namespaces: {names: [argocd]}}}");
+    assert_eq!(sim.says("wide", "ServerAuthorized"), ("False".to_owned(), "Denied".to_owned()));
+    assert!(sim.message("wide", "ServerAuthorized").contains("ClusterRole argocd-server does not exist"));
+    assert!(!sim.message("own", "ServerAuthorized").contains("does not exist"));
+}

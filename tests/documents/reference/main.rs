@@ -1,6 +1,6 @@
 //! Writes the pages of docs/reference/ from what the code says of itself.
 //!
-//! No test of the usual kind: `write FOLDER` (by `make generate`) writes the pages, and without arguments it says whether those of the
+//! No test of the usual kind: `write FOLDER` (by `make generate`) writes the pages, `crds FILE` the CRDs, and without arguments it says whether those of the
 //! repository are up to date. What a page says is never typed twice: fields come from the CRD, options from the command line's own
 //! description, values and their meaning from the chart.
 #![allow(
@@ -49,6 +49,13 @@ fn main() -> ExitCode {
         for (name, page) in PAGES {
             std::fs::write(folder.join(name), page()).unwrap_or_else(|error| panic!("write {name}: {error}"));
         }
+        return ExitCode::SUCCESS;
+    }
+    if let [verb, file] = arguments.as_slice()
+        && verb == "crds"
+    {
+        let text = argocd_access::cli::crds::text().unwrap_or_else(|error| panic!("write the CRDs: {error}"));
+        std::fs::write(file, text).unwrap_or_else(|error| panic!("write {file}: {error}"));
         return ExitCode::SUCCESS;
     }
     let folder = repository().join("docs/reference");
