@@ -39,23 +39,6 @@ const RELEASE: &str = "argocd-access-operator";
 /// The project, and the namespace that its applications deploy to.
 const SHOP: &str = "shop";
 
-/// How people reach argocd-server; its controller is not run here.
-const INGRESS: &str = "
-apiVersion: networking.k8s.io/v1
-kind: IngressClass
-metadata: { name: nginx }
-spec: { controller: k8s.io/ingress-nginx }
----
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: { name: argocd-server }
-spec:
-  ingressClassName: nginx
-  rules:
-  - host: argocd.example.com
-    http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: argocd-server, port: { name: https } } } }] }
-";
-
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -86,7 +69,7 @@ async fn hold(folder: &Path) {
         eventually("the namespace is ready", Duration::from_secs(20), made).await;
     }
     cluster.install_argocd(NAMESPACE).await;
-    manifests::apply_text(&cluster.client(), NAMESPACE, INGRESS).await;
+    manifests::apply_text(&cluster.client(), NAMESPACE, manifests::ARGOCD_INGRESS).await;
     let argocd = ArgoCd::start_in(cluster, NAMESPACE, Options { people: vec!["alice", "bob"], ..Options::default() }).await;
 
     show.step("two applications of the project shop: web-1 and billing, each with one pod");

@@ -36,22 +36,8 @@ pub struct Session {
 /// The namespaces that the pages name.
 const NAMESPACES: [&str; 2] = ["argocd", "shop"];
 
-/// Argo CD's Ingress, and an application of the project shop, as the pages speak of them.
-const FURNITURE: &str = "
-apiVersion: networking.k8s.io/v1
-kind: IngressClass
-metadata: { name: nginx }
-spec: { controller: k8s.io/ingress-nginx }
----
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: { name: argocd-server }
-spec:
-  ingressClassName: nginx
-  rules:
-  - host: argocd.example.com
-    http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: argocd-server, port: { name: https } } } }] }
----
+/// An application of the project shop, as the pages speak of it.
+const APPLICATION: &str = "
 apiVersion: argoproj.io/v1alpha1
 kind: Application
 metadata: { name: web-1 }
@@ -81,7 +67,7 @@ impl Session {
             .await;
         }
         cluster.install_argocd("argocd").await;
-        manifests::apply_text(&cluster.client(), "argocd", FURNITURE).await;
+        manifests::apply_text(&cluster.client(), "argocd", &[manifests::ARGOCD_INGRESS, APPLICATION].join("---")).await;
         let session = Self { cluster, kubelet: Kubelet::start(cluster, "argocd"), _alone: alone };
         if before != Before::ArgoCd {
             session.run("helm install argocd-access-operator charts/argocd-access-operator --namespace argocd --wait").await.success();

@@ -9,6 +9,23 @@ use kube::{
 };
 use serde::Deserialize;
 
+/// How people reach argocd-server; its controller is not run here.
+pub const ARGOCD_INGRESS: &str = "
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: { name: nginx }
+spec: { controller: k8s.io/ingress-nginx }
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: { name: argocd-server }
+spec:
+  ingressClassName: nginx
+  rules:
+  - host: argocd.example.com
+    http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: argocd-server, port: { name: https } } } }] }
+";
+
 /// The field manager of the bench where it acts as a person: that of `kubectl apply --server-side`.
 pub const KUBECTL: &str = "kubectl";
 
