@@ -2,6 +2,8 @@
 //!
 //! Everything a person writes or reads through the Kubernetes API is here; the CRD under `crds/` is generated from these types.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
 pub mod conditions;
 pub mod exec_access;
 pub mod status;
@@ -23,6 +25,12 @@ pub const FIELD_MANAGER: &str = "argocd-access";
 
 /// The finalizer of an `ExecAccess`: set before the first shared write, dropped when everything is handed back.
 pub const FINALIZER: &str = "argocd-access.dev/restore";
+
+/// Whether our finalizer holds an object.
+#[must_use]
+pub fn is_held(metadata: &ObjectMeta) -> bool {
+    metadata.finalizers.iter().flatten().any(|f| f == FINALIZER)
+}
 
 /// Annotation on an `ExecAccess` (value `true`): drop the finalizer although something could not be handed back.
 pub const ABANDON: &str = "argocd-access.dev/abandon";

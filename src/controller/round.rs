@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::events::Recorder;
 use kube::{Client, ResourceExt};
 
-use crate::api::{ExecAccess, ExecAccessStatus};
+use crate::api::{ExecAccess, ExecAccessStatus, is_held};
 use crate::cluster_io::apply::{self, Outcome};
 use crate::cluster_io::recent::{Recent, version};
 use crate::cluster_io::report;
@@ -109,8 +109,7 @@ impl Rounds {
     /// The objects that still hold our finalizer.
     pub fn held(&mut self) -> Option<usize> {
         let world = self.watches.world(&mut self.recent, None, self.withdraw_all).ok()?;
-        let held = |a: &&Arc<ExecAccess>| a.metadata.finalizers.iter().flatten().any(|f| f == crate::api::FINALIZER);
-        Some(world.accesses.iter().filter(held).count())
+        Some(world.accesses.iter().filter(|a| is_held(&a.metadata)).count())
     }
 
     /// Makes one round.

@@ -25,6 +25,12 @@ pub fn is_our_key(key: &str) -> bool {
     key.starts_with(KEY_PREFIX) && policy::is_policy_key(key)
 }
 
+/// The keys of objects that cannot be read: what they hold stays as it is.
+#[must_use]
+pub fn frozen_keys(world: &World) -> BTreeSet<String> {
+    world.frozen().map(|u| key_of(u.metadata.name.as_deref().unwrap_or_default())).collect()
+}
+
 /// One object, judged.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -101,11 +107,12 @@ fn instance_refusal(world: &World) -> Option<Verdict> {
         return Some(Verdict::no(Reason::AuthenticationDisabled, message));
     }
     let settings = world.argocd_cm.as_ref().ok().map(|cm| super::world::data(cm.as_deref()))?;
-    let anonymous = settings.get("users.anonymous.enabled").is_some_and(|v| v == "true");
+    // Only with anonymous access does it matter what the default role may do, and only then is the policy read for it.
+    settings.get("users.anonymous.enabled").filter(|v| *v == "true")?;
     let policy = world.policy().ok()?;
     let default = policy::default_role(&policy)?;
     let mentions = Mentions::collect(policy::texts(&policy).filter(|(key, _)| !is_our_key(key)).map(|(_, text)| text));
-    (anonymous && mentions.may_exec(default)).then(|| {
+    mentions.may_exec(default).then(|| {
         let message = format!("anonymous access is on (argocd-cm users.anonymous.enabled) and the default role {default:?} may exec: everybody would get a terminal; switch one of the two off");
         Verdict::no(Reason::AuthenticationDisabled, message)
     })
@@ -127,7 +134,7 @@ impl Foreign {
         let roles = || projects.iter().flat_map(|p| &p.spec.roles);
         let project_lines: Vec<&str> = roles().flat_map(|r| r.policies.iter().map(String::as_str)).collect();
         // The role of an object that cannot be read is nobody else's to take.
-        let frozen: BTreeSet<String> = world.frozen().map(|u| key_of(u.metadata.name.as_deref().unwrap_or_default())).collect();
+        let frozen = frozen_keys(world);
         let texts = policy::texts(&data).filter(|(key, _)| !is_our_key(key) || frozen.contains(*key)).map(|(_, text)| text);
         Self {
             mentions: Mentions::collect(texts.chain(project_lines)),

@@ -9,11 +9,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::admission::{Case, key_of};
 use super::in_place;
-use super::plan::has_finalizer;
 use super::server::Reach;
 use super::world::{NotSeen, World, uid};
-use crate::api::ABANDON;
 use crate::api::conditions::ConditionType;
+use crate::api::{ABANDON, is_held};
 use crate::ownership::before;
 
 /// A place in which something is set for objects.
@@ -85,7 +84,7 @@ impl Site {
     fn has(self, world: &World, name: &str, reach: &Reach) -> bool {
         let annotated = |meta: &ObjectMeta, key: &str| meta.annotations.as_ref().is_some_and(|a| a.contains_key(key));
         match self {
-            Self::Policy => world.policy().is_ok_and(|data| data.contains_key(&key_of(name))),
+            Self::Policy => matches!(&world.rbac_cm, Ok(Some(cm)) if cm.data.as_ref().is_some_and(|data| data.contains_key(&key_of(name)))),
             Self::RoleBinding => {
                 let here = |meta: &ObjectMeta| meta.namespace.as_ref().is_some_and(|n| reach.namespaces.contains(n));
                 world.role_bindings.as_ref().is_ok_and(|all| all.iter().any(|b| here(&b.metadata)))
@@ -119,7 +118,7 @@ fn was_set(case: &Case, site: Site) -> bool {
 pub fn debts(world: &World, cases: &[Case]) -> BTreeMap<String, Debt> {
     let last = !cases.iter().any(|c| c.effective);
     let mut debts = BTreeMap::new();
-    for case in cases.iter().filter(|c| !c.effective && has_finalizer(&c.access)) {
+    for case in cases.iter().filter(|c| !c.effective && is_held(&c.access.metadata)) {
         let owed: Vec<(Site, &NotSeen)> = Site::ALL
             .into_iter()
             .filter(|site| (last || !site.is_shared()) && was_set(case, *site))

@@ -18,9 +18,9 @@ use crate::ingress::Want;
 /// The annotation by which `kubectl rollout restart` restarts pods.
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
-/// What the layer wants, and what it says to objects in effect.
+/// What the layer wants, and what it says to objects in effect. `at` is the time of a change, as a record keeps it.
 #[must_use]
-pub fn fold(world: &World, cases: &[Case], now: jiff::Timestamp) -> (Wanted, Verdict) {
+pub fn fold(world: &World, cases: &[Case], at: &str) -> (Wanted, Verdict) {
     let config_map = match &world.argocd_cm {
         Err(not_seen) => return (Wanted::default(), Verdict::unknown(Reason::NotReadable, not_seen.to_string())),
         Ok(None) => {
@@ -44,10 +44,9 @@ pub fn fold(world: &World, cases: &[Case], now: jiff::Timestamp) -> (Wanted, Ver
         Field { section: Section::Data, key: EXEC_ENABLED.to_owned(), want: on.then(|| Want::Text("true".to_owned())) },
         Field { section: Section::Data, key: EXEC_SHELLS.to_owned(), want: (on && !shells.is_empty()).then_some(Want::Text(shells)) },
     ];
-    let at = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let mut wanted = shared::fold(object, &fields, &at);
+    let mut wanted = shared::fold(object, &fields, at);
     let restart = restart_due(world, &object);
-    if let Some(write) = restart.as_ref().filter(|_| wanted.writes.is_empty()).and_then(|due| restart_write(world, due, &at)) {
+    if let Some(write) = restart.as_ref().filter(|_| wanted.writes.is_empty()).and_then(|due| restart_write(world, due, at)) {
         wanted.writes.push(write);
     }
     if let Some(write) = disown_deployment(world) {

@@ -21,7 +21,7 @@ use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 use super::{flag, ingress, policy, server};
 use crate::api::conditions::{Reason, Verdict, shorten};
 use crate::api::status::{Change, InstanceStatus};
-use crate::api::{ABANDON, ExecAccess, FINALIZER, Mode};
+use crate::api::{ABANDON, ExecAccess, FINALIZER, Mode, is_held};
 use crate::argocd::instance;
 
 /// So many bytes of one value are shown in `status.changes`.
@@ -35,7 +35,7 @@ const STEP: usize = 256;
 /// A plan that was not applied yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Prepared;
-/// A plan that was applied: only from such a one can a status be made.
+/// A plan of which nothing is left to be sent in this round: only from such a one is a status made.
 #[derive(Debug, Clone, Copy)]
 pub struct Applied;
 
@@ -54,7 +54,7 @@ pub struct Plan<State = Prepared> {
 }
 
 impl Plan<Prepared> {
-    /// The same plan, after its writes were sent. Only `cluster_io::apply` calls it.
+    /// The same plan, after its writes were sent, or when there is nothing (more) to send.
     #[must_use]
     pub fn applied(self) -> Plan<Applied> {
         let Self { writes, outlooks, unreadable, instance, state: _ } = self;
@@ -112,13 +112,14 @@ pub fn plan(world: &World, now: jiff::Timestamp) -> Plan<Prepared> {
 
 /// One step out of all that is wanted.
 fn step(wanted: Vec<Write>, finalizers: Vec<Write>, releases: Vec<Write>) -> Vec<Write> {
-    let (mut narrow, rest): (Vec<Write>, Vec<Write>) = wanted.into_iter().partition(|w| w.direction == Direction::Narrow);
-    let mut writes = if narrow.is_empty() { rest } else { std::mem::take(&mut narrow) };
+    let (narrow, rest): (Vec<Write>, Vec<Write>) = wanted.into_iter().partition(|w| w.direction == Direction::Narrow);
+    let gives = narrow.is_empty();
+    let mut writes = if gives { rest } else { narrow };
     writes.extend(finalizers);
     writes.extend(releases);
     writes.sort_by_key(Write::order);
     // Taking away is never cut short; giving is, so that the next withdrawal does not wait behind a thousand new objects.
-    if !writes.iter().any(|w| w.direction == Direction::Narrow) {
+    if gives {
         writes.truncate(STEP);
     }
     writes
@@ -127,19 +128,13 @@ fn step(wanted: Vec<Write>, finalizers: Vec<Write>, releases: Vec<Write>) -> Vec
 /// The finalizer comes before the first shared write: an object without it does not take effect yet.
 fn add_finalizers(cases: &mut [Case]) -> Vec<Write> {
     let mut writes = Vec::new();
-    for case in cases.iter_mut().filter(|c| c.effective && !has_finalizer(&c.access)) {
+    for case in cases.iter_mut().filter(|c| c.effective && !is_held(&c.access.metadata)) {
         case.effective = false;
         case.active = Verdict::no(Reason::Pending, "the finalizer is set first");
         let finalizers: Vec<&str> = case.access.metadata.finalizers.iter().flatten().map(String::as_str).chain([FINALIZER]).collect();
         writes.push(finalizer_write(&case.access.metadata, &finalizers, "set the finalizer before the first shared write"));
     }
     writes
-}
-
-/// Whether our finalizer holds the object.
-#[must_use]
-pub fn has_finalizer(access: &ExecAccess) -> bool {
-    access.metadata.finalizers.iter().flatten().any(|f| f == FINALIZER)
 }
 
 fn finalizer_write(metadata: &ObjectMeta, finalizers: &[&str], why: &'static str) -> Write {
@@ -158,13 +153,13 @@ fn finalizer_write(metadata: &ObjectMeta, finalizers: &[&str], why: &'static str
 fn release(world: &World, case: &Case, debts: &BTreeMap<String, Debt>) -> Option<Write> {
     let going = case.access.metadata.deletion_timestamp.is_some() || world.ending();
     let owes = debts.contains_key(uid(&case.access.metadata)) && !is_abandoned(&case.access.metadata);
-    (going && has_finalizer(&case.access) && !owes).then(|| drop_finalizer(&case.access.metadata))
+    (going && is_held(&case.access.metadata) && !owes).then(|| drop_finalizer(&case.access.metadata))
 }
 
 /// Objects that are let go although something could not be handed back.
 fn abandoned(cases: &[Case]) -> Vec<Write> {
     let going =
-        cases.iter().filter(|c| c.access.metadata.deletion_timestamp.is_some() && has_finalizer(&c.access) && is_abandoned(&c.access.metadata));
+        cases.iter().filter(|c| c.access.metadata.deletion_timestamp.is_some() && is_held(&c.access.metadata) && is_abandoned(&c.access.metadata));
     going.map(|c| drop_finalizer(&c.access.metadata)).collect()
 }
 
@@ -178,8 +173,7 @@ fn release_unreadable(world: &World, unreadable: &Unreadable, withdrawn: bool) -
         && world.cluster_role_binding.is_ok()
         && world.ingresses.is_ok();
     let done = (deleted || world.ending()) && withdrawn && in_sight;
-    let held = metadata.finalizers.iter().flatten().any(|f| f == FINALIZER);
-    (held && (done || (deleted && is_abandoned(metadata)))).then(|| drop_finalizer(metadata))
+    (is_held(metadata) && (done || (deleted && is_abandoned(metadata)))).then(|| drop_finalizer(metadata))
 }
 
 fn is_abandoned(metadata: &ObjectMeta) -> bool {
@@ -205,7 +199,7 @@ fn fold(world: &World, cases: &[Case], now: jiff::Timestamp) -> Folded {
     let (policy_wanted, policy) = policy::fold(world, cases);
     let (server_wanted, server) = server::fold(world, cases);
     let (ingress_wanted, ingress) = ingress::fold(world, cases, &at);
-    let (flag_wanted, flag) = flag::fold(world, cases, now);
+    let (flag_wanted, flag) = flag::fold(world, cases, &at);
     let mut wanted = Wanted::default();
     for Wanted { writes, changes } in [policy_wanted, server_wanted, ingress_wanted, flag_wanted] {
         wanted.writes.extend(writes);

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::admission::{Case, is_our_key, key_of};
+use super::admission::{Case, frozen_keys, is_our_key, key_of};
 use super::grant::{AppNamespace, Grant};
 use super::lines::{self, Context, Lines};
 use super::world::World;
 use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 use crate::api::conditions::{Reason, Verdict};
+use crate::api::is_held;
 use crate::api::status::{Change, PolicyStatus};
 use crate::argocd::policy::{self, BrokenLine, Data, MatchMode, csv};
 use crate::argocd::{ARGOCD_RBAC_CM, PART_OF};
@@ -55,8 +56,7 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOut
     let desired = desired(world, cases, &data, &foreign);
     let mut keys: BTreeMap<String, (Vec<String>, String)> =
         desired.values().filter(|(_, d)| !d.lines.is_empty() && !d.too_large).map(|(k, d)| (k.clone(), (d.lines.clone(), d.text.clone()))).collect();
-    for frozen in world.frozen() {
-        let key = key_of(frozen.metadata.name.as_deref().unwrap_or_default());
+    for key in frozen_keys(world) {
         if let Some(text) = data.get(&key) {
             keys.insert(key, (written(text), text.clone()));
         }
@@ -75,11 +75,10 @@ fn desired(world: &World, cases: &[Case], data: &Data, foreign: &Data) -> BTreeM
     let context = Context {
         namespace: world.namespace(),
         mode: policy::match_mode(data),
-        // Without sight of argocd-server the careful answer is yes.
-        elsewhere: world.server().ok().and_then(Result::ok).is_none_or(|s| s.applications_elsewhere),
+        elsewhere: world.applications_elsewhere(),
         applications: world.applications.as_deref().ok(),
     };
-    let frozen: BTreeSet<String> = world.frozen().map(|u| key_of(u.metadata.name.as_deref().unwrap_or_default())).collect();
+    let frozen = frozen_keys(world);
     let mut ours: usize = data.iter().filter(|(k, _)| frozen.contains(*k)).map(|(k, v)| k.len() + v.len()).sum();
     let mut total: usize = ours + foreign.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();
     let mut all = BTreeMap::new();
@@ -233,9 +232,8 @@ fn writes(world: &World, data: &Data, keys: &BTreeMap<String, (Vec<String>, Stri
 /// Argo CD keeps the policy of a deleted argocd-rbac-cm in memory. So whoever may still hold something of ours there is only cut off by
 /// creating it anew, be it empty; and it is never deleted by us.
 fn recreate(world: &World, target: &Target, values: &Map<String, Value>) -> Option<Write> {
-    let held = |a: &std::sync::Arc<crate::api::ExecAccess>| a.metadata.finalizers.iter().flatten().any(|f| f == crate::api::FINALIZER);
     // In a namespace that is being deleted nothing can be created, and nobody holds anything for long.
-    if (values.is_empty() && !world.accesses.iter().any(held)) || world.is_going(world.namespace()) {
+    if (values.is_empty() && !world.accesses.iter().any(|a| is_held(&a.metadata))) || world.is_going(world.namespace()) {
         return None;
     }
     let direction = if values.is_empty() { Direction::Narrow } else { Direction::Widen };

@@ -55,9 +55,8 @@ pub struct ServerOutlook {
     pub obstacle: Option<Verdict>,
 }
 
-/// Finds where a grant needs argocd-server to exec.
-#[must_use]
-pub fn reach(world: &World, grant: &Grant) -> Reach {
+/// Finds where a grant needs argocd-server to exec. `elsewhere`: whether Applications may live in other namespaces.
+fn reach(world: &World, grant: &Grant, elsewhere: bool) -> Reach {
     let mut reach = Reach::default();
     let namespaces = match &world.namespaces {
         Ok(namespaces) => Some(namespaces),
@@ -84,8 +83,6 @@ pub fn reach(world: &World, grant: &Grant) -> Reach {
             }
             Ok(applications) => {
                 // Where Argo CD does not look, anybody may have put an Application: it must not lead to a right.
-                // Without sight of argocd-server nothing new is bound, and what is there must not go.
-                let elsewhere = world.server().ok().and_then(Result::ok).is_none_or(|s| s.applications_elsewhere);
                 let looked_at = |app: &crate::argocd::kinds::Application| elsewhere || app.metadata.namespace.as_deref() == Some(world.namespace());
                 let meant = |app: &&std::sync::Arc<_>| looked_at(app) && grant.applications.iter().any(|s| selects(s, app, world.namespace()));
                 for app in applications.iter().filter(meant) {
@@ -150,8 +147,9 @@ pub fn server(world: &World) -> Result<Server, Verdict> {
 pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, ServerOutlook>) {
     let mut wanted = Wanted::default();
     let server = server(world);
-    let reaches: BTreeMap<usize, Reach> =
-        cases.iter().enumerate().filter(|(_, c)| c.effective).filter_map(|(i, c)| Some((i, reach(world, c.grant.as_ref()?)))).collect();
+    let elsewhere = world.applications_elsewhere();
+    let in_effect = cases.iter().enumerate().filter(|(_, c)| c.effective);
+    let reaches: BTreeMap<usize, Reach> = in_effect.filter_map(|(i, c)| Some((i, reach(world, c.grant.as_ref()?, elsewhere)))).collect();
     // What cannot be computed is frozen: nothing is taken away on half a sight, and nothing is added.
     let frozen = world.frozen().next().is_some() || (!world.ending() && reaches.values().any(|r| r.unsure));
     let in_place = world.settings.server_roles == ServerRoles::InPlace;

@@ -131,6 +131,13 @@ impl World {
         Ok(instance::find_server(deployments.iter().map(AsRef::as_ref), params.as_ref()))
     }
 
+    /// Whether Applications may live in other namespaces. Without sight of argocd-server the careful answer is yes: patterns are expanded,
+    /// and what is bound stays.
+    #[must_use]
+    pub fn applications_elsewhere(&self) -> bool {
+        self.server().ok().and_then(Result::ok).is_none_or(|s| s.applications_elsewhere)
+    }
+
     /// Why it cannot be decided whether people must log in at all; while that is so, nothing is opened.
     #[must_use]
     pub fn undecided(&self) -> Option<String> {
