@@ -18,6 +18,9 @@ pub struct Config {
 pub struct InstanceConfig {
     /// The namespace of the instance: where its argocd-cm is.
     pub namespace: String,
+    /// What becomes of values of shared objects that somebody else owns.
+    #[serde(default)]
+    pub conflict_policy: ConflictPolicy,
     /// How argocd-server gets its Kubernetes rights.
     #[serde(default)]
     pub server_roles: ServerRoles,
@@ -30,9 +33,28 @@ pub struct InstanceConfig {
     /// May the operator restart argocd-server when a setting needs it? A restart ends all open terminals.
     #[serde(default)]
     pub restart_server: RestartServer,
+    /// Whether an admission policy refuses argocd-server's terminals wherever no `ExecAccess` in effect says so.
+    #[serde(default)]
+    pub confine: bool,
+    /// Whether nothing is granted while people that no `ExecAccess` declares would get a terminal too.
+    #[serde(default)]
+    pub require_exclusive: bool,
     /// What no `ExecAccess` may exceed.
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// What becomes of values of shared objects that somebody else owns.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+pub enum ConflictPolicy {
+    /// As the owner allows: people's values are taken over and given back, Helm's are set without becoming their owner, those that Git
+    /// holds are left alone.
+    #[default]
+    Auto,
+    /// Every value is taken, whoever owns it.
+    Force,
+    /// No value that somebody else owns is touched.
+    Defer,
 }
 
 /// How argocd-server gets its Kubernetes rights.
@@ -85,6 +107,10 @@ pub struct Limits {
     pub allow_all_projects: bool,
     /// Whether `reason` must be given.
     pub require_reason: bool,
+    /// The longest time from `validity.notBefore` (or the object's creation) to `validity.notAfter`, such as `8h`; `null`: no limit.
+    pub max_duration: Option<String>,
+    /// Whether `validity.notAfter` must be given.
+    pub require_not_after: bool,
 }
 
 impl Default for Limits {
@@ -95,6 +121,8 @@ impl Default for Limits {
             allow_cluster_scope: true,
             allow_all_projects: true,
             require_reason: false,
+            max_duration: None,
+            require_not_after: false,
         }
     }
 }
@@ -116,10 +144,13 @@ impl InstanceConfig {
     pub fn of(namespace: &str) -> Self {
         Self {
             namespace: namespace.to_owned(),
+            conflict_policy: ConflictPolicy::default(),
             server_roles: ServerRoles::default(),
             in_place: InPlace::default(),
             shells: Vec::new(),
             restart_server: RestartServer::default(),
+            confine: false,
+            require_exclusive: false,
             limits: Limits::default(),
         }
     }

@@ -17,14 +17,30 @@ pub enum ConditionType {
     ExecEnabled,
     /// The Ingresses let a WebSocket through and let it last.
     IngressReady,
+    /// Nobody else than the declared people may open a terminal.
+    Exclusive,
+    /// argocd-server can open terminals only where an ExecAccess says so, whatever its rights are.
+    Confined,
+    /// The operator's clock and that of the API server agree. Only for objects with time limits.
+    ClockSynced,
     /// The sum of the others.
     Ready,
 }
 
 impl ConditionType {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 7] =
-        [Self::Accepted, Self::Active, Self::PolicyApplied, Self::ServerAuthorized, Self::ExecEnabled, Self::IngressReady, Self::Ready];
+    pub const ALL: [Self; 10] = [
+        Self::Accepted,
+        Self::Active,
+        Self::PolicyApplied,
+        Self::ServerAuthorized,
+        Self::ExecEnabled,
+        Self::IngressReady,
+        Self::Exclusive,
+        Self::Confined,
+        Self::ClockSynced,
+        Self::Ready,
+    ];
 
     /// The name in the API.
     #[must_use]
@@ -36,6 +52,9 @@ impl ConditionType {
             Self::ServerAuthorized => "ServerAuthorized",
             Self::ExecEnabled => "ExecEnabled",
             Self::IngressReady => "IngressReady",
+            Self::Exclusive => "Exclusive",
+            Self::Confined => "Confined",
+            Self::ClockSynced => "ClockSynced",
             Self::Ready => "Ready",
         }
     }
@@ -139,6 +158,40 @@ reasons! {
     UnknownIngressClass,
     /// Another ExecAccess, an older one, asks for another value of the same annotation.
     Conflict,
+    /// validity.notBefore is still to come.
+    BeforeStart,
+    /// validity.notAfter has passed; the access is withdrawn, and the object stays as a record.
+    Expired,
+    /// It is none of the times of spec.schedule.
+    OutsideSchedule,
+    /// argocd-cm has the annotation argocd-access.dev/stop: everything is withdrawn until it is removed.
+    Stopped,
+    /// The clocks of the operator and of the API server differ by at most five seconds.
+    InSync,
+    /// The clocks of the operator and of the API server differ by more than five seconds; the later one decides about ends, the earlier one about beginnings.
+    ClockSkew,
+    /// The API server's clock is not known.
+    ClockUnknown,
+    /// Somebody else owns the value, and it is left alone; the message says what to change there.
+    OwnedByOther,
+    /// Somebody else keeps rewriting the value; the operator has stopped. The message names who.
+    Contended,
+    /// This installation or version of Argo CD cannot be served.
+    Unsupported,
+    /// Only the declared people may open terminals.
+    OnlyDeclared,
+    /// Others may open terminals too; status.undeclaredGrants lists them.
+    UndeclaredGrants,
+    /// Others would get a terminal too, and this instance requires that nobody does (requireExclusive); nothing is granted.
+    NotExclusive,
+    /// An admission policy refuses argocd-server's terminals everywhere else.
+    Enforced,
+    /// This instance is not confined: where argocd-server may exec is decided by its rights alone.
+    NotConfined,
+    /// More namespaces than an admission policy can hold; terminals open in none that is not listed.
+    TooManyNamespaces,
+    /// An AppProject that the object names does not exist.
+    ProjectNotFound,
     /// Everything declared is in place and proven.
     Ready,
 }

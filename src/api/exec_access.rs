@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::status::ExecAccessStatus;
+use super::time::{Validity, Window};
 
 /// Who may open a terminal, through Argo CD, into the pods of which applications.
 ///
@@ -32,6 +33,7 @@ use super::status::ExecAccessStatus;
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "What is missing, when not ready"),
     printcolumn(name = "Role", type_ = "string", json_path = ".status.policy.role", description = "The Argo CD role that carries the grant"),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
+    printcolumn(name = "Next", type_ = "date", json_path = ".status.nextTransition", description = "When the access opens, closes or expires next", priority = "1"),
     printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspend", priority = "1"),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = "1"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -56,6 +58,11 @@ pub struct ExecAccessSpec {
     )]
     pub role_name: Option<String>,
 
+    /// Where the policy lines stand. `Global`: in a key of their own in argocd-rbac-cm. `Project`: in a role of its own in each AppProject
+    /// that is named, which then must be named without wildcards, for subjects of kind Group only.
+    #[serde(default)]
+    pub policy_target: PolicyTarget,
+
     /// Where argocd-server gets the Kubernetes right to exec.
     #[serde(default)]
     pub server: ServerAccess,
@@ -63,6 +70,21 @@ pub struct ExecAccessSpec {
     /// What is set on the Ingresses in front of argocd-server, so that a WebSocket passes and lasts.
     #[serde(default)]
     pub ingress: IngressSettings,
+
+    /// From when until when the access exists at all. After the end it is withdrawn; the object stays as a record.
+    #[serde(default, skip_serializing_if = "Validity::is_unbounded")]
+    pub validity: Validity,
+
+    /// The windows of the week in which people may open terminals; none: at any time. Outside of them policy lines and argocd-server's
+    /// rights are withdrawn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub schedule: Vec<Window>,
+
+    /// What becomes of open terminals when access is withdrawn. `Drain`: they end when their person types, or not at all.
+    /// `RestartServer`: argocd-server is restarted, which ends every open terminal of the instance; needs `restartServer: WhenNeeded`.
+    #[serde(default)]
+    pub on_revoke: OnRevoke,
 
     /// `Enforce` makes it true; `Observe` changes nothing and reports in `status.changes` what it would change.
     #[serde(default)]
@@ -77,6 +99,26 @@ pub struct ExecAccessSpec {
     #[schemars(length(max = 256))]
     #[x_kube(validation = Rule::new("!self.matches('[\\\\p{C}\\\\p{Zl}\\\\p{Zp}]')").message("reason must be one line without control characters"))]
     pub reason: Option<String>,
+}
+
+/// Where the policy lines stand.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PolicyTarget {
+    /// A key of its own in argocd-rbac-cm.
+    #[default]
+    Global,
+    /// A role of its own in each named AppProject.
+    Project,
+}
+
+/// What becomes of open terminals when access is withdrawn.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnRevoke {
+    /// Argo CD ends a terminal when its person types next.
+    #[default]
+    Drain,
+    /// argocd-server is restarted, which ends every open terminal of the instance.
+    RestartServer,
 }
 
 /// One person, group or role.

@@ -9,13 +9,15 @@ pub mod exec_access;
 pub mod status;
 #[cfg(test)]
 mod tests;
+pub mod time;
 
 pub use conditions::{ConditionType, Reason};
 pub use exec_access::{
-    ApplicationSelector, ExecAccess, ExecAccessSpec, IngressMode, IngressSettings, Mode, NamespaceSelection, ServerAccess, ServerScope, Subject,
-    SubjectKind,
+    ApplicationSelector, ExecAccess, ExecAccessSpec, IngressMode, IngressSettings, Mode, NamespaceSelection, OnRevoke, PolicyTarget, ServerAccess,
+    ServerScope, Subject, SubjectKind,
 };
 pub use status::ExecAccessStatus;
+pub use time::{Day, Validity, Window};
 
 /// The API group of our resources, and the prefix of our labels and annotations.
 pub const GROUP: &str = "argocd-access.dev";
@@ -37,3 +39,6 @@ pub const ABANDON: &str = "argocd-access.dev/abandon";
 
 /// Label on objects of ours: the namespace of the instance that they serve.
 pub const INSTANCE_LABEL: &str = "argocd-access.dev/instance";
+
+/// Annotation on an instance's argocd-cm (any value, for example why): everything is withdrawn, and stays so until it is removed.
+pub const STOP: &str = "argocd-access.dev/stop";

@@ -1,6 +1,6 @@
 //! The status of an `ExecAccess`: what was found, what was done, what is proven.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,8 @@ pub struct ExecAccessStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// Accepted, Active, PolicyApplied, ServerAuthorized, ExecEnabled, IngressReady, and Ready as their sum.
+    /// Accepted, Active, PolicyApplied, ServerAuthorized, ExecEnabled, IngressReady, Exclusive, Confined, and Ready as their sum;
+    /// for an access with time limits ClockSynced as well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -41,6 +42,24 @@ pub struct ExecAccessStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub set: Vec<String>,
+
+    /// When the access opens, closes or expires next, if nobody changes anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_transition: Option<Time>,
+
+    /// Set while terminals that were opened before a withdrawal may still be open: since when. Argo CD ends them when their person types
+    /// next; a restart of argocd-server ends them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions_may_remain: Option<Time>,
+
+    /// Who else may open terminals in this instance, without any ExecAccess (at most 50).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub undeclared_grants: Vec<UndeclaredGrant>,
+
+    /// How many of those there are in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undeclared_grant_count: Option<i64>,
 
     /// In Observe mode: what would change (at most 50).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -139,6 +158,18 @@ pub struct IngressStatus {
     /// Why it is not configured, when it is not.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
+}
+
+/// Somebody who may open terminals without any ExecAccess.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+pub struct UndeclaredGrant {
+    /// The person, group or role, as Argo CD's policy names it.
+    pub subject: String,
+    /// The applications, as the policy line names them, such as `*/*`.
+    pub applications: String,
+    /// Where that stands: the built-in policy, a key and line of argocd-rbac-cm, or an AppProject's role.
+    pub source: String,
 }
 
 /// One field of one object that changes.

@@ -26,6 +26,15 @@ pub struct Destination {
     pub namespace: Option<String>,
 }
 
+/// The part of argocd-operator's `ArgoCD` from which it makes argocd-cm.
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[kube(group = "argoproj.io", version = "v1beta1", kind = "ArgoCD", plural = "argocds", namespaced, schema = "disabled")]
+#[serde(rename_all = "camelCase", default)]
+pub struct ArgoCDSpec {
+    /// Keys of argocd-cm; applied last, so that they win over every other field (argocd-operator `controllers/argocd/configmap.go`).
+    pub extra_config: std::collections::BTreeMap<String, String>,
+}
+
 /// The part of an AppProject that grants something to people.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[kube(group = "argoproj.io", version = "v1alpha1", kind = "AppProject", namespaced, schema = "disabled")]

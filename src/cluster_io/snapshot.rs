@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Service};
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
@@ -15,7 +16,7 @@ use tokio::sync::Notify;
 use super::recent::Recent;
 use super::watch::{Probe, Watch, whole, without_managed_fields};
 use crate::api::ExecAccess;
-use crate::argocd::kinds::{AppProject, Application};
+use crate::argocd::kinds::{AppProject, Application, ArgoCD};
 use crate::argocd::{ARGOCD_CM, ARGOCD_CMD_PARAMS_CM, ARGOCD_RBAC_CM};
 use crate::config::{InstanceConfig, ServerRoles};
 use crate::exec::world::{Unreadable, binding_name};
@@ -63,8 +64,22 @@ pub struct InstanceWatches {
     projects: Watch<AppProject>,
     role_bindings: Watch<RoleBinding>,
     cluster_role_bindings: Watch<ClusterRoleBinding>,
+    argocds: Watch<ArgoCD>,
+    admission_policies: Watch<ValidatingAdmissionPolicy>,
+    admission_bindings: Watch<ValidatingAdmissionPolicyBinding>,
     own_role: Option<Watch<Role>>,
     own_cluster_role: Option<Watch<ClusterRole>>,
+}
+
+/// What no watch shows.
+#[derive(Clone, Debug, Default)]
+pub struct Outside {
+    /// The API server's version.
+    pub kubernetes_version: Option<String>,
+    /// By how much its clock is ahead of ours.
+    pub server_ahead: Option<jiff::SignedDuration>,
+    /// Withdraw everything.
+    pub withdraw_all: bool,
 }
 
 fn named(name: &str) -> Config {
@@ -90,9 +105,24 @@ impl InstanceWatches {
             pods: Watch::start("pods", Api::namespaced(client.clone(), namespace), Config::default(), prune_pod, told()),
             services: Watch::start("services", Api::namespaced(client.clone(), namespace), Config::default(), without_managed_fields, told()),
             ingresses: Watch::start("ingresses", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
-            projects: Watch::start("appprojects", Api::namespaced(client.clone(), namespace), Config::default(), without_managed_fields, told()),
+            projects: Watch::start("appprojects", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
             role_bindings: Watch::start("rolebindings", Api::all(client.clone()), named(&binding), without_managed_fields, told()),
             cluster_role_bindings: Watch::start("clusterrolebindings", Api::all(client.clone()), named(&binding), without_managed_fields, told()),
+            argocds: Watch::start("argocds", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
+            admission_policies: Watch::start(
+                "validatingadmissionpolicies",
+                Api::all(client.clone()),
+                named(&binding),
+                without_managed_fields,
+                told(),
+            ),
+            admission_bindings: Watch::start(
+                "validatingadmissionpolicybindings",
+                Api::all(client.clone()),
+                named(&binding),
+                without_managed_fields,
+                told(),
+            ),
             own_role: own(&settings.in_place.role).map(|c| Watch::start("roles", Api::namespaced(client.clone(), namespace), c, whole, told())),
             own_cluster_role: own(&settings.in_place.cluster_role).map(|c| Watch::start("clusterroles", Api::all(client.clone()), c, whole, told())),
             cluster,
@@ -122,6 +152,9 @@ impl InstanceWatches {
             &self.projects.probe,
             &self.role_bindings.probe,
             &self.cluster_role_bindings.probe,
+            &self.argocds.probe,
+            &self.admission_policies.probe,
+            &self.admission_bindings.probe,
         ];
         let roles = self.own_role.as_ref().map(|w| &w.probe).into_iter().chain(self.own_cluster_role.as_ref().map(|w| &w.probe));
         own.into_iter().chain(roles).chain(self.cluster.probes()).cloned().collect()
@@ -137,7 +170,7 @@ impl InstanceWatches {
     ///
     /// # Errors
     /// When the `ExecAccess` objects themselves cannot be seen: without them every grant would look withdrawn.
-    pub fn world(&self, recent: &mut Recent, kubernetes_version: Option<String>, withdraw_all: bool) -> Seen<World> {
+    pub fn world(&self, recent: &mut Recent, outside: Outside) -> Seen<World> {
         let (accesses, unreadable) = self.accesses(recent)?;
         let config_map = |recent: &mut Recent, watch: &Watch<ConfigMap>, name: &str| {
             // The three ConfigMaps share a kind, and each watch shows one of them.
@@ -146,8 +179,9 @@ impl InstanceWatches {
         Ok(World {
             settings: self.settings.clone(),
             exec_cluster_role: self.exec_cluster_role.clone(),
-            kubernetes_version,
-            withdraw_all,
+            kubernetes_version: outside.kubernetes_version,
+            server_ahead: outside.server_ahead,
+            withdraw_all: outside.withdraw_all,
             accesses,
             unreadable,
             argocd_cm: config_map(recent, &self.argocd_cm, ARGOCD_CM),
@@ -159,10 +193,16 @@ impl InstanceWatches {
             ingresses: recent.over(Kind::Ingress, self.ingresses.all()),
             ingress_classes: self.cluster.ingress_classes.all(),
             applications: self.cluster.applications.all(),
-            projects: self.projects.all(),
+            projects: recent.over(Kind::AppProject, self.projects.all()),
             namespaces: self.cluster.namespaces.all(),
             role_bindings: recent.over(Kind::RoleBinding, self.role_bindings.all()),
             cluster_role_binding: first(recent.over(Kind::ClusterRoleBinding, self.cluster_role_bindings.all()), &binding_name(self.namespace())),
+            argocds: recent.over(Kind::ArgoCD, self.argocds.all()),
+            admission_policy: first(recent.over(Kind::ValidatingAdmissionPolicy, self.admission_policies.all()), &binding_name(self.namespace())),
+            admission_binding: first(
+                recent.over(Kind::ValidatingAdmissionPolicyBinding, self.admission_bindings.all()),
+                &binding_name(self.namespace()),
+            ),
             own_role: self.own_role.as_ref().map(|w| first(recent.over(Kind::Role, w.all()), &self.settings.in_place.role)),
             own_cluster_role: self
                 .own_cluster_role

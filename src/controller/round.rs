@@ -13,7 +13,7 @@ use crate::cluster_io::apply::{self, Outcome};
 use crate::cluster_io::recent::{Recent, version};
 use crate::cluster_io::report;
 use crate::cluster_io::review::reviews;
-use crate::cluster_io::snapshot::InstanceWatches;
+use crate::cluster_io::snapshot::{InstanceWatches, Outside};
 use crate::cluster_io::{RequestError, request};
 use crate::exec::plan::{Applied, Plan};
 use crate::exec::status::{self, Failures, Reviews};
@@ -108,7 +108,7 @@ impl Rounds {
 
     /// The objects that still hold our finalizer.
     pub fn held(&mut self) -> Option<usize> {
-        let world = self.watches.world(&mut self.recent, None, self.withdraw_all).ok()?;
+        let world = self.watches.world(&mut self.recent, Outside { withdraw_all: self.withdraw_all, ..Outside::default() }).ok()?;
         Some(world.accesses.iter().filter(|a| is_held(&a.metadata)).count())
     }
 
@@ -132,8 +132,9 @@ impl Rounds {
         let mut stale = false;
         let mut bindings_changed = false;
         for step in 0..=MAX_STEPS {
-            let version = self.version.as_ref().map(|(_, v)| v.clone());
-            let world = match self.watches.world(&mut self.recent, version, self.withdraw_all) {
+            let kubernetes_version = self.version.as_ref().map(|(_, v)| v.clone());
+            let outside = Outside { kubernetes_version, server_ahead: None, withdraw_all: self.withdraw_all };
+            let world = match self.watches.world(&mut self.recent, outside) {
                 Ok(world) => world,
                 Err(not_seen) => {
                     tracing::warn!(instance = self.watches.namespace(), %not_seen, "nothing can be done without the ExecAccess objects");

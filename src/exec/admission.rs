@@ -42,7 +42,10 @@ pub struct Case {
     pub active: Verdict,
     /// What it grants, when it is accepted.
     pub grant: Option<Grant>,
-    /// Whether it takes effect now.
+    /// Whether it counts at all: accepted, and neither suspended nor only observing, being deleted or over. What is shared by everybody
+    /// (argocd-cm's flag, the Ingresses) follows this, so that nothing is rolled or reloaded with each window of a schedule.
+    pub standing: bool,
+    /// Whether it takes effect now: it stands, and this is one of its times.
     pub effective: bool,
     /// A remark on a subject that Argo CD will never look up.
     pub remark: Option<String>,
@@ -70,10 +73,11 @@ pub fn judge(world: &World) -> Vec<Case> {
             Ok(grant) => (Verdict::yes(Reason::Valid, "valid, and within the limits of this instance"), Some(grant)),
             Err(refusal) => (refusal, None),
         };
-        let effective = grant.is_some() && active.holds();
+        let standing = grant.is_some() && active.holds();
+        let effective = standing;
         let active = if accepted.holds() { active } else { Verdict::no(accepted.reason, "nothing is granted, since the object is not accepted") };
         let remark = grant.as_ref().and_then(|grant| foreign.remark(grant));
-        cases.push(Case { access, accepted, active, grant, effective, remark });
+        cases.push(Case { access, accepted, active, grant, standing, effective, remark });
     }
     cases
 }

@@ -102,9 +102,10 @@ impl Site {
 #[must_use]
 pub fn set(world: &World, case: &Case, reach: Option<&Reach>) -> Vec<String> {
     let name = case.access.metadata.name.as_deref().unwrap_or_default();
+    let nowhere = Reach::default();
     let is = |site: &Site| match site.unseen(world) {
         Some(_) => was_set(case, *site),
-        None => case.effective && reach.is_some_and(|reach| site.has(world, name, reach)),
+        None => case.standing && site.has(world, name, reach.unwrap_or(&nowhere)),
     };
     Site::ALL.iter().filter(|site| is(site)).map(|site| site.as_str().to_owned()).collect()
 }
@@ -116,7 +117,7 @@ fn was_set(case: &Case, site: Site) -> bool {
 /// What each object that is to hold nothing any more still has where it cannot be seen, by its uid.
 #[must_use]
 pub fn debts(world: &World, cases: &[Case]) -> BTreeMap<String, Debt> {
-    let last = !cases.iter().any(|c| c.effective);
+    let last = !cases.iter().any(|c| c.standing);
     let mut debts = BTreeMap::new();
     for case in cases.iter().filter(|c| !c.effective && is_held(&c.access.metadata)) {
         let owed: Vec<(Site, &NotSeen)> = Site::ALL

@@ -1,7 +1,7 @@
 //! argocd-cm: `exec.enabled` and `exec.shells`. Pure.
 //!
 //! `exec.enabled` is read per request. `exec.shells` is read when argocd-server starts, so a change of it needs a restart.
-//! Both follow the existence of any object in effect, not its windows: nothing is rolled twice a day.
+//! Both follow the existence of any object that stands, not its windows: nothing is rolled twice a day.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::json;
@@ -18,7 +18,7 @@ use crate::ingress::Want;
 /// The annotation by which `kubectl rollout restart` restarts pods.
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
-/// What the layer wants, and what it says to objects in effect. `at` is the time of a change, as a record keeps it.
+/// What the layer wants, and what it says to objects that stand. `at` is the time of a change, as a record keeps it.
 #[must_use]
 pub fn fold(world: &World, cases: &[Case], at: &str) -> (Wanted, Verdict) {
     let config_map = match &world.argocd_cm {
@@ -38,7 +38,7 @@ pub fn fold(world: &World, cases: &[Case], at: &str) -> (Wanted, Verdict) {
     let object = Object { target: &target, layer: Layer::Flag, meta: &config_map.metadata, data: config_map.data.as_ref() };
     let is_on = data(Some(config_map)).get(EXEC_ENABLED).is_some_and(|v| v == "true");
     let undecided = world.undecided().filter(|_| !is_on);
-    let on = (cases.iter().any(|c| c.effective) && undecided.is_none()) || frozen(world, &object);
+    let on = (cases.iter().any(|c| c.standing) && undecided.is_none()) || frozen(world, &object);
     let shells = world.settings.shells.join(",");
     let fields = [
         Field { section: Section::Data, key: EXEC_ENABLED.to_owned(), want: on.then(|| Want::Text("true".to_owned())) },

@@ -38,7 +38,7 @@ pub fn fold(world: &World, cases: &[Case], at: &str) -> (Wanted, BTreeMap<usize,
             standings.extend(one(world, object, served, &wish, at, &mut wanted));
         }
     }
-    let outlooks = cases.iter().enumerate().filter(|(_, c)| c.effective);
+    let outlooks = cases.iter().enumerate().filter(|(_, c)| c.standing);
     let outlooks = outlooks.map(|(i, case)| (i, outlook(world, case, i, &wish, &found, &standings))).collect();
     (wanted, outlooks)
 }
@@ -77,7 +77,7 @@ struct Wish {
 impl Wish {
     fn of(cases: &[Case]) -> Self {
         let mut wish = Self { seconds: None, annotations: BTreeMap::new(), conflicts: BTreeMap::new() };
-        for (index, case) in cases.iter().enumerate().filter(|(_, c)| c.effective) {
+        for (index, case) in cases.iter().enumerate().filter(|(_, c)| c.standing) {
             let Some(own) = case.grant.as_ref().and_then(|g| g.ingress.as_ref()) else { continue };
             wish.seconds = wish.seconds.max(Some(own.seconds));
             let name = case.access.metadata.name.as_deref().unwrap_or_default();

@@ -20,7 +20,7 @@ use super::world::{Unreadable, World, uid};
 use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 use super::{flag, ingress, policy, server};
 use crate::api::conditions::{Reason, Verdict, shorten};
-use crate::api::status::{Change, InstanceStatus};
+use crate::api::status::{Change, InstanceStatus, UndeclaredGrant};
 use crate::api::{ABANDON, ExecAccess, FINALIZER, Mode, is_held};
 use crate::argocd::instance;
 
@@ -50,6 +50,8 @@ pub struct Plan<State = Prepared> {
     pub unreadable: Vec<Unreadable>,
     /// The instance as found.
     pub instance: InstanceStatus,
+    /// When the plan will be another one, if nothing but time passes.
+    pub next: Option<jiff::Timestamp>,
     state: PhantomData<State>,
 }
 
@@ -57,8 +59,8 @@ impl Plan<Prepared> {
     /// The same plan, after its writes were sent, or when there is nothing (more) to send.
     #[must_use]
     pub fn applied(self) -> Plan<Applied> {
-        let Self { writes, outlooks, unreadable, instance, state: _ } = self;
-        Plan { writes, outlooks, unreadable, instance, state: PhantomData }
+        let Self { writes, outlooks, unreadable, instance, next, state: _ } = self;
+        Plan { writes, outlooks, unreadable, instance, next, state: PhantomData }
     }
 }
 
@@ -81,6 +83,18 @@ pub struct Outlook {
     pub flag: Option<Verdict>,
     /// `IngressReady`, and what was set where.
     pub ingress: Option<IngressOutlook>,
+    /// `Exclusive`.
+    pub exclusive: Option<Verdict>,
+    /// Who else may open terminals, and how many there are in all.
+    pub undeclared: Option<(Vec<UndeclaredGrant>, usize)>,
+    /// `Confined`.
+    pub confined: Option<Verdict>,
+    /// `ClockSynced`, for an object with time limits.
+    pub clock: Option<Verdict>,
+    /// When the access opens, closes or expires next.
+    pub next_transition: Option<jiff::Timestamp>,
+    /// Since when terminals from before a withdrawal may still be open.
+    pub sessions_may_remain: Option<jiff::Timestamp>,
     /// In Observe mode: what would change.
     pub changes: Vec<Change>,
     /// Where something is set for it.
@@ -106,6 +120,7 @@ pub fn plan(world: &World, now: jiff::Timestamp) -> Plan<Prepared> {
         outlooks,
         unreadable: world.unreadable.clone(),
         instance: found(world),
+        next: None,
         state: PhantomData,
     }
 }
@@ -128,7 +143,8 @@ fn step(wanted: Vec<Write>, finalizers: Vec<Write>, releases: Vec<Write>) -> Vec
 /// The finalizer comes before the first shared write: an object without it does not take effect yet.
 fn add_finalizers(cases: &mut [Case]) -> Vec<Write> {
     let mut writes = Vec::new();
-    for case in cases.iter_mut().filter(|c| c.effective && !is_held(&c.access.metadata)) {
+    for case in cases.iter_mut().filter(|c| c.standing && !is_held(&c.access.metadata)) {
+        case.standing = false;
         case.effective = false;
         case.active = Verdict::no(Reason::Pending, "the finalizer is set first");
         let finalizers: Vec<&str> = case.access.metadata.finalizers.iter().flatten().map(String::as_str).chain([FINALIZER]).collect();
@@ -215,6 +231,7 @@ fn observe(world: &World, cases: &[Case], without: &Folded, now: jiff::Timestamp
     let changes_with = |index: usize| {
         let mut with: Vec<Case> = cases.to_vec();
         if let Some(case) = with.get_mut(index) {
+            case.standing = true;
             case.effective = true;
         }
         let mut changes = fold(world, &with, now).wanted.changes;
@@ -245,8 +262,14 @@ fn outlooks(
         active: case.active.clone(),
         policy: folded.policy.get(&index).cloned(),
         server: folded.server.get(&index).cloned(),
-        flag: case.effective.then(|| folded.flag.clone()),
+        flag: case.standing.then(|| folded.flag.clone()),
         ingress: folded.ingress.get(&index).cloned(),
+        exclusive: None,
+        undeclared: None,
+        confined: None,
+        clock: None,
+        next_transition: None,
+        sessions_may_remain: None,
         changes: observed.remove(&index).unwrap_or_default(),
         set: debts::set(world, case, folded.server.get(&index).map(|s| &s.reach)),
         debt: debts.get(uid(&case.access.metadata)).cloned(),

@@ -90,7 +90,7 @@ pub fn status(outlook: &Outlook, instance: &InstanceStatus, reviews: &Reviews, f
         Some(debt) if debt.layers.contains(&kind) => (kind, Verdict::unknown(Reason::NotReadable, debt.message.clone())),
         _ => (kind, verdict),
     };
-    let parts = [
+    let mut parts = vec![
         (ConditionType::Accepted, outlook.accepted.clone()),
         (ConditionType::Active, failed(active, &[Layer::Finalizer], failures)),
         owed(ConditionType::PolicyApplied, failed(policy, &[Layer::Policy], failures)),
@@ -98,6 +98,9 @@ pub fn status(outlook: &Outlook, instance: &InstanceStatus, reviews: &Reviews, f
         owed(ConditionType::ExecEnabled, failed(flag, &[Layer::Flag], failures)),
         owed(ConditionType::IngressReady, failed(ingress, &[Layer::Ingress], failures)),
     ];
+    let stated =
+        [(ConditionType::Exclusive, &outlook.exclusive), (ConditionType::Confined, &outlook.confined), (ConditionType::ClockSynced, &outlook.clock)];
+    parts.extend(stated.into_iter().filter_map(|(kind, verdict)| Some((kind, verdict.clone()?))));
     let ready = ready(&parts, outlook);
     let generation = access.metadata.generation;
     let all = parts.iter().chain([&ready]).map(|(kind, verdict)| condition(*kind, verdict, generation, &before.conditions, now)).collect();
@@ -110,6 +113,10 @@ pub fn status(outlook: &Outlook, instance: &InstanceStatus, reviews: &Reviews, f
         server,
         ingresses,
         set: outlook.set.clone(),
+        next_transition: outlook.next_transition.map(Time),
+        sessions_may_remain: outlook.sessions_may_remain.map(Time),
+        undeclared_grants: outlook.undeclared.as_ref().map(|(some, _)| some.clone()).unwrap_or_default(),
+        undeclared_grant_count: outlook.undeclared.as_ref().map(|(_, count)| i64::try_from(*count).unwrap_or(i64::MAX)),
         changes: outlook.changes.clone(),
     }
 }
@@ -251,13 +258,21 @@ fn sum(server: &ServerOutlook, namespaces: &[NamespaceVerdict], open: Option<&st
 }
 
 /// The sum: the first part that does not hold. An Ingress that could not be verified does not stand in the way: a person may come another way.
+/// Nor does what is only to be known: who else has access, an instance that is not meant to be confined, a clock that differs.
 fn ready(parts: &[(ConditionType, Verdict)], outlook: &Outlook) -> (ConditionType, Verdict) {
-    let tolerable = |kind: ConditionType, v: &Verdict| v.holds() || (kind == ConditionType::IngressReady && v.state == State::Unknown);
+    let tolerable = |kind: ConditionType, v: &Verdict| match kind {
+        ConditionType::IngressReady => v.holds() || v.state == State::Unknown,
+        ConditionType::Exclusive | ConditionType::ClockSynced => true,
+        ConditionType::Confined => v.holds() || v.reason == Reason::NotConfined,
+        _ => v.holds(),
+    };
     let verdict = match parts.iter().find(|(kind, v)| !tolerable(*kind, v)) {
         Some((kind, v)) => Verdict { state: v.state, reason: v.reason, message: format!("{}: {}", kind.as_str(), v.message) },
         None => {
-            let unverified =
-                parts.iter().find(|(_, v)| v.state == State::Unknown).map(|(kind, _)| format!("; {} could not be verified", kind.as_str()));
+            let unverified = parts
+                .iter()
+                .find(|(kind, v)| v.state == State::Unknown && *kind == ConditionType::IngressReady)
+                .map(|(kind, _)| format!("; {} could not be verified", kind.as_str()));
             let people = outlook.access.spec.subjects.len();
             Verdict::yes(Reason::Ready, format!("{people} subject(s) may open terminals as declared{}", unverified.unwrap_or_default()))
         }

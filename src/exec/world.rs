@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Service};
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
@@ -11,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::api::ExecAccess;
 use crate::argocd::instance::{self, NoServer, Server};
-use crate::argocd::kinds::{AppProject, Application};
+use crate::argocd::kinds::{AppProject, Application, ArgoCD};
 use crate::argocd::policy;
 use crate::config::InstanceConfig;
 
@@ -51,6 +52,8 @@ pub struct World {
     pub exec_cluster_role: String,
     /// The API server's version, such as `v1.36.3`.
     pub kubernetes_version: Option<String>,
+    /// By how much the API server's clock is ahead of ours (negative: behind); `None`: not known.
+    pub server_ahead: Option<jiff::SignedDuration>,
     /// Withdraw everything, whatever is declared: the operator is being removed.
     pub withdraw_all: bool,
     /// All objects of the instance.
@@ -83,6 +86,12 @@ pub struct World {
     pub role_bindings: Seen<Vec<Arc<RoleBinding>>>,
     /// The ClusterRoleBinding of our name.
     pub cluster_role_binding: Seen<Option<Arc<ClusterRoleBinding>>>,
+    /// The `ArgoCD` objects of the instance's namespace; none where argocd-operator is not installed.
+    pub argocds: Seen<Vec<Arc<ArgoCD>>>,
+    /// The admission policy of our name.
+    pub admission_policy: Seen<Option<Arc<ValidatingAdmissionPolicy>>>,
+    /// Its binding.
+    pub admission_binding: Seen<Option<Arc<ValidatingAdmissionPolicyBinding>>>,
     /// argocd-server's own Role, where it may be edited.
     pub own_role: Option<Seen<Option<Arc<Role>>>>,
     /// argocd-server's own ClusterRole, where it may be edited.

@@ -21,6 +21,14 @@ pub enum Kind {
     ClusterRole,
     /// `rbac.authorization.k8s.io/v1`
     ClusterRoleBinding,
+    /// `argoproj.io/v1alpha1`
+    AppProject,
+    /// `argoproj.io/v1beta1`: what argocd-operator makes an Argo CD from.
+    ArgoCD,
+    /// `admissionregistration.k8s.io/v1`
+    ValidatingAdmissionPolicy,
+    /// `admissionregistration.k8s.io/v1`
+    ValidatingAdmissionPolicyBinding,
     /// `argocd-access.dev/v1alpha1`
     ExecAccess,
 }
@@ -37,6 +45,12 @@ impl Kind {
             Self::RoleBinding => ("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
             Self::ClusterRole => ("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles"),
             Self::ClusterRoleBinding => ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings"),
+            Self::AppProject => ("argoproj.io/v1alpha1", "AppProject", "appprojects"),
+            Self::ArgoCD => ("argoproj.io/v1beta1", "ArgoCD", "argocds"),
+            Self::ValidatingAdmissionPolicy => ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies"),
+            Self::ValidatingAdmissionPolicyBinding => {
+                ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings")
+            }
             Self::ExecAccess => ("argocd-access.dev/v1alpha1", "ExecAccess", "execaccesses"),
         }
     }
@@ -82,13 +96,15 @@ impl std::fmt::Display for Target {
 pub enum Layer {
     /// The object's own finalizer, before anything shared is written.
     Finalizer,
+    /// The admission policy that confines argocd-server: before anything is given, and the last to go.
+    Confinement,
     /// The Kubernetes rights of argocd-server.
     Server,
     /// argocd-cm.
     Flag,
     /// The Ingresses.
     Ingress,
-    /// argocd-rbac-cm: the first to go and the last to come, since only its lines decide over open sessions.
+    /// argocd-rbac-cm and AppProjects: the first to go and the last to come, since only its lines decide over open sessions.
     Policy,
 }
 
@@ -141,10 +157,11 @@ impl Write {
     pub fn order(&self) -> (u8, u8, Target) {
         let forwards = match self.layer {
             Layer::Finalizer => 0,
-            Layer::Server => 1,
-            Layer::Flag => 2,
-            Layer::Ingress => 3,
-            Layer::Policy => 4,
+            Layer::Confinement => 1,
+            Layer::Server => 2,
+            Layer::Flag => 3,
+            Layer::Ingress => 4,
+            Layer::Policy => 5,
         };
         let (phase, rank) = match (self.direction, self.layer) {
             (Direction::Narrow, Layer::Policy) => (0, 0),

@@ -91,6 +91,9 @@ fn the_default_configuration_denies_the_system_and_the_releases_own_namespace() 
         rendered.configuration(),
         json!({"instances": [{
             "namespace": "argo-system",
+            "conflictPolicy": "Auto",
+            "confine": false,
+            "requireExclusive": false,
             "serverRoles": "Dedicated",
             "shells": [],
             "restartServer": "Never",
@@ -100,6 +103,8 @@ fn the_default_configuration_denies_the_system_and_the_releases_own_namespace() 
                 "allowClusterScope": true,
                 "allowAllProjects": true,
                 "requireReason": false,
+                "maxDuration": null,
+                "requireNotAfter": false,
             },
         }]})
     );

@@ -116,6 +116,7 @@ pub fn world() -> World {
         settings: InstanceConfig::of("argocd"),
         exec_cluster_role: "argocd-access-exec".to_owned(),
         kubernetes_version: Some("v1.36.3".to_owned()),
+        server_ahead: Some(jiff::SignedDuration::ZERO),
         withdraw_all: false,
         accesses: Vec::new(),
         unreadable: Vec::new(),
@@ -142,6 +143,9 @@ pub fn world() -> World {
         namespaces: Ok(["argocd", "kube-system", "shop", "bank", "lab"].iter().map(|n| namespace(n, &format!("{{name: {n}}}"))).collect()),
         role_bindings: Ok(Vec::new()),
         cluster_role_binding: Ok(None),
+        argocds: Ok(Vec::new()),
+        admission_policy: Ok(None),
+        admission_binding: Ok(None),
         own_role: None,
         own_cluster_role: None,
     }

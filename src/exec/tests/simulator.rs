@@ -93,6 +93,10 @@ impl Sim {
             (Kind::Role, _) => w.own_role.clone().unwrap().unwrap().map(|o| json_of(&o)),
             (Kind::ClusterRole, _) => w.own_cluster_role.clone().unwrap().unwrap().map(|o| json_of(&o)),
             (Kind::ExecAccess, _) => find(&w.accesses, target),
+            (Kind::AppProject, _) => find(w.projects.as_ref().unwrap(), target),
+            (Kind::ArgoCD, _) => find(w.argocds.as_ref().unwrap(), target),
+            (Kind::ValidatingAdmissionPolicy, _) => w.admission_policy.clone().unwrap().map(|o| json_of(&o)),
+            (Kind::ValidatingAdmissionPolicyBinding, _) => w.admission_binding.clone().unwrap().map(|o| json_of(&o)),
             (kind, name) => panic!("the world has no {kind:?} {name}"),
         }
     }
@@ -109,6 +113,10 @@ impl Sim {
             (Kind::Role, _) => w.own_role = Some(Ok(value.map(parse))),
             (Kind::ClusterRole, _) => w.own_cluster_role = Some(Ok(value.map(parse))),
             (Kind::ExecAccess, _) => in_list!(&mut w.accesses, target, value),
+            (Kind::AppProject, _) => in_list!(w.projects.as_mut().unwrap(), target, value),
+            (Kind::ArgoCD, _) => in_list!(w.argocds.as_mut().unwrap(), target, value),
+            (Kind::ValidatingAdmissionPolicy, _) => w.admission_policy = Ok(value.map(parse)),
+            (Kind::ValidatingAdmissionPolicyBinding, _) => w.admission_binding = Ok(value.map(parse)),
             (kind, name) => panic!("the world has no {kind:?} {name}"),
         }
     }
@@ -313,6 +321,10 @@ impl Sim {
         w.deployments.iter().flatten().for_each(|o| add(json_of(o)));
         w.role_bindings.iter().flatten().for_each(|o| add(json_of(o)));
         w.cluster_role_binding.iter().flatten().for_each(|o| add(json_of(o)));
+        w.projects.iter().flatten().for_each(|o| add(json_of(o)));
+        w.argocds.iter().flatten().for_each(|o| add(json_of(o)));
+        w.admission_policy.iter().flatten().for_each(|o| add(json_of(o)));
+        w.admission_binding.iter().flatten().for_each(|o| add(json_of(o)));
         w.own_role.iter().flatten().flatten().for_each(|o| add(json_of(o)));
         w.own_cluster_role.iter().flatten().flatten().for_each(|o| add(json_of(o)));
         all

@@ -40,6 +40,15 @@ fn holds(kind: ConditionType) -> &'static str {
         }
         ConditionType::ExecEnabled => "argocd-cm has exec.enabled \"true\" (and exec.shells, where the chart sets them).",
         ConditionType::IngressReady => "The Ingresses in front of argocd-server carry what their controller needs for a terminal.",
+        ConditionType::Exclusive => {
+            "Nobody but the declared people may open terminals in this instance; otherwise status.undeclaredGrants lists them. Ready does not wait for it."
+        }
+        ConditionType::Confined => {
+            "An admission policy refuses argocd-server's terminals wherever no ExecAccess in effect says so (chart value instance.confine). Ready waits for it only where that is set."
+        }
+        ConditionType::ClockSynced => {
+            "The operator's clock agrees with that of the API server. Only for objects with time limits; Ready does not wait for it."
+        }
         ConditionType::Ready => "Everything declared is in place and proven.",
     }
 }
@@ -55,6 +64,19 @@ const REMEDIES: &[(&str, &str)] = &[
     ("AuthenticationDisabled", "Switch authentication on, or anonymous access off."),
     ("Suspended", "Set spec.suspend to false to grant again."),
     ("Observing", "Read status.changes; set spec.mode to Enforce to make it true."),
+    ("BeforeStart", "Wait, or move spec.validity.notBefore."),
+    ("Expired", "Delete it, or extend spec.validity.notAfter to grant again."),
+    ("OutsideSchedule", "Wait; status.nextTransition says until when."),
+    ("Stopped", "Remove the annotation argocd-access.dev/stop from argocd-cm when the emergency is over."),
+    ("ClockSkew", "Set the clocks of the nodes right (NTP)."),
+    ("OwnedByOther", "Change the value where the message says: in Helm's values, in Git, in the ArgoCD object."),
+    ("Contended", "Find out why the one that the message names keeps rewriting the value, and settle it there."),
+    ("Unsupported", "See the [versions that are supported](compatibility.md)."),
+    ("UndeclaredGrants", "Nothing, where that is meant; else change those policy lines. The chart value instance.requireExclusive insists on it."),
+    ("NotExclusive", "Remove the access that status.undeclaredGrants lists, or let the platform admin set instance.requireExclusive to false."),
+    ("NotConfined", "Nothing, where that is meant; else let the platform admin set instance.confine."),
+    ("TooManyNamespaces", "Declare fewer namespaces in this instance."),
+    ("ProjectNotFound", "Create the AppProject, or correct spec.applications."),
     ("SubjectNeverMatches", "Use the name that stands in the token, or add the claim to scopes in argocd-rbac-cm."),
     ("NoApplications", "Create the Application, correct the selector, or name spec.server.namespaces."),
     ("ForeignPolicyBroken", "Mend or remove the line of argocd-rbac-cm that the message shows; Argo CD itself cannot load its policy either."),
