@@ -94,6 +94,7 @@ pub enum RestartServer {
 }
 
 /// What no `ExecAccess` of the instance may exceed.
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
