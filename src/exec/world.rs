@@ -99,6 +99,38 @@ pub struct World {
 }
 
 impl World {
+    /// An instance in which everything can be seen and nothing is there.
+    #[must_use]
+    pub fn empty(settings: InstanceConfig, exec_cluster_role: &str) -> Self {
+        Self {
+            settings,
+            exec_cluster_role: exec_cluster_role.to_owned(),
+            kubernetes_version: None,
+            server_ahead: None,
+            withdraw_all: false,
+            accesses: Vec::new(),
+            unreadable: Vec::new(),
+            argocd_cm: Ok(None),
+            rbac_cm: Ok(None),
+            params_cm: Ok(None),
+            deployments: Ok(Vec::new()),
+            pods: Ok(Vec::new()),
+            services: Ok(Vec::new()),
+            ingresses: Ok(Vec::new()),
+            ingress_classes: Ok(Vec::new()),
+            applications: Ok(Vec::new()),
+            projects: Ok(Vec::new()),
+            namespaces: Ok(Vec::new()),
+            role_bindings: Ok(Vec::new()),
+            cluster_role_binding: Ok(None),
+            argocds: Ok(Vec::new()),
+            admission_policy: Ok(None),
+            admission_binding: Ok(None),
+            own_role: None,
+            own_cluster_role: None,
+        }
+    }
+
     /// The objects that cannot be parsed and whose grants stay as they are: those that nobody has asked to go.
     pub fn frozen(&self) -> impl Iterator<Item = &Unreadable> {
         self.unreadable.iter().filter(|u| !self.ending() && u.metadata.deletion_timestamp.is_none())

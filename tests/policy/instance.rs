@@ -39,27 +39,11 @@ impl Instance {
             "spec": {"selector": {}, "template": {"spec": {"containers": [{"name": "s", "args": ["argocd-server", argument]}]}}},
         });
         World {
-            settings: InstanceConfig::of("argocd"),
-            exec_cluster_role: "exec".to_owned(),
-            kubernetes_version: None,
-            withdraw_all: false,
             accesses,
-            unreadable: Vec::new(),
-            argocd_cm: Ok(None),
             rbac_cm: Ok(Some(Arc::new(config_map(&self.foreign)))),
-            params_cm: Ok(None),
             deployments: Ok(vec![Arc::new(serde_json::from_value(deployment).unwrap())]),
-            pods: Ok(Vec::new()),
-            services: Ok(Vec::new()),
-            ingresses: Ok(Vec::new()),
-            ingress_classes: Ok(Vec::new()),
             applications: Ok(self.live.iter().map(|(namespace, project, name)| application(namespace, project, name)).collect()),
-            projects: Ok(Vec::new()),
-            namespaces: Ok(Vec::new()),
-            role_bindings: Ok(Vec::new()),
-            cluster_role_binding: Ok(None),
-            own_role: None,
-            own_cluster_role: None,
+            ..World::empty(InstanceConfig::of("argocd"), "exec")
         }
     }
 

@@ -113,20 +113,14 @@ pub fn config_map(name: &str, manager: &str, data: &str) -> Arc<k8s_openapi::api
 /// A stock Argo CD 3.2 on Kubernetes 1.36: three live Applications, one Ingress of ingress-nginx, nothing of ours.
 pub fn world() -> World {
     World {
-        settings: InstanceConfig::of("argocd"),
-        exec_cluster_role: "argocd-access-exec".to_owned(),
         kubernetes_version: Some("v1.36.3".to_owned()),
         server_ahead: Some(jiff::SignedDuration::ZERO),
-        withdraw_all: false,
-        accesses: Vec::new(),
-        unreadable: Vec::new(),
         argocd_cm: Ok(Some(config_map("argocd-cm", "kubectl", "{url: 'https://cd.example.com'}"))),
         rbac_cm: Ok(Some(config_map(
             "argocd-rbac-cm",
             "kubectl",
             "{policy.csv: \"p, role:ops, applications, sync, */*, allow\\ng, ops, role:ops\", policy.default: role:readonly}",
         ))),
-        params_cm: Ok(None),
         deployments: Ok(vec![server("argocd-server", "")]),
         pods: Ok(vec![pod("server-1", "2026-01-01T00:00:00Z")]),
         services: Ok(vec![object(
@@ -139,15 +133,8 @@ pub fn world() -> World {
             object("{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: odd}, spec: {controller: example.com/odd}}"),
         ]),
         applications: Ok(vec![app("argocd", "shop", "web-1"), app("argocd", "shop", "api"), app("argocd", "bank", "ledger")]),
-        projects: Ok(Vec::new()),
         namespaces: Ok(["argocd", "kube-system", "shop", "bank", "lab"].iter().map(|n| namespace(n, &format!("{{name: {n}}}"))).collect()),
-        role_bindings: Ok(Vec::new()),
-        cluster_role_binding: Ok(None),
-        argocds: Ok(Vec::new()),
-        admission_policy: Ok(None),
-        admission_binding: Ok(None),
-        own_role: None,
-        own_cluster_role: None,
+        ..World::empty(InstanceConfig::of("argocd"), "argocd-access-exec")
     }
 }
 
