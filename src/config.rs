@@ -21,6 +21,9 @@ pub struct InstanceConfig {
     /// What becomes of values of shared objects that somebody else owns.
     #[serde(default)]
     pub conflict_policy: ConflictPolicy,
+    /// Whether the `ArgoCD` object of argocd-operator may be patched, where argocd-cm is made from it.
+    #[serde(default)]
+    pub argocd_operator: bool,
     /// How argocd-server gets its Kubernetes rights.
     #[serde(default)]
     pub server_roles: ServerRoles,
@@ -146,6 +149,7 @@ impl InstanceConfig {
         Self {
             namespace: namespace.to_owned(),
             conflict_policy: ConflictPolicy::default(),
+            argocd_operator: false,
             server_roles: ServerRoles::default(),
             in_place: InPlace::default(),
             shells: Vec::new(),

@@ -52,13 +52,14 @@ pub struct Metrics {
     objects: Family<ObjectLabels, Gauge>,
     last_round: Family<InstanceLabels, Gauge>,
     watches: Family<WatchLabels, Gauge>,
+    contended: Family<InstanceLabels, Gauge>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("argocd_access");
         let (writes, rounds) = (Family::default(), Family::default());
-        let (objects, last_round, watches) = (Family::default(), Family::default(), Family::default());
+        let (objects, last_round, watches, contended) = (Family::default(), Family::default(), Family::default(), Family::default());
         let duration = Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
         registry.register("writes", "Writes to the API server, by kind of object and result", writes.clone());
         registry.register("rounds", "Reconcile rounds, by outcome", rounds.clone());
@@ -66,8 +67,9 @@ impl Default for Metrics {
         registry.register("objects", "ExecAccess objects, by instance and status of Ready", objects.clone());
         registry.register("last_round_timestamp_seconds", "When the last reconcile round of the instance ended", last_round.clone());
         registry.register("watch_healthy", "1 when the watch of the kind works, 0 when it fails", watches.clone());
+        registry.register("contended_fields", "Values that are not written for now, because somebody keeps rewriting them", contended.clone());
         registry.register("build", "The version that is running", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        Self { registry: Mutex::new(registry), writes, rounds, duration, objects, last_round, watches }
+        Self { registry: Mutex::new(registry), writes, rounds, duration, objects, last_round, watches, contended }
     }
 }
 
@@ -97,6 +99,11 @@ impl Metrics {
         }
     }
 
+    /// Sets how many values somebody keeps rewriting.
+    pub fn contended(&self, instance: &str, count: usize) {
+        self.contended.get_or_create(&InstanceLabels { instance: instance.to_owned() }).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// Sets whether a watch works.
     pub fn watch(&self, kind: &'static str, healthy: bool) {
         self.watches.get_or_create(&WatchLabels { kind }).set(i64::from(healthy));
@@ -122,10 +129,12 @@ mod tests {
         let metrics = Metrics::default();
         metrics.written(Kind::ConfigMap, "ok");
         metrics.watch("pods", false);
+        metrics.contended("argocd", 2);
         let text = metrics.text();
         for line in [
             "argocd_access_writes_total{object=\"ConfigMap\",result=\"ok\"} 1",
             "argocd_access_watch_healthy{kind=\"pods\"} 0",
+            "argocd_access_contended_fields{instance=\"argocd\"} 2",
             "argocd_access_build_info{version=",
         ] {
             assert!(text.contains(line), "{line} in {text}");

@@ -12,6 +12,49 @@ pub struct ApplicationSpec {
     pub project: String,
     /// Where it deploys to.
     pub destination: Destination,
+    /// What it leaves to others.
+    #[serde(deserialize_with = "or_default")]
+    pub ignore_differences: Vec<IgnoreDifferences>,
+    /// How it syncs.
+    #[serde(deserialize_with = "or_default")]
+    pub sync_policy: SyncPolicy,
+}
+
+/// A field that an Application leaves to others.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct IgnoreDifferences {
+    /// The API group, or `*`.
+    pub group: String,
+    /// The kind, or `*`.
+    pub kind: String,
+    /// The name; empty means every one.
+    pub name: String,
+    /// The namespace; empty means every one.
+    pub namespace: String,
+    /// The fields, as JSON pointers.
+    #[serde(deserialize_with = "or_default")]
+    pub json_pointers: Vec<String>,
+    /// The fields, as jq expressions.
+    #[serde(deserialize_with = "or_default")]
+    pub jq_path_expressions: Vec<String>,
+    /// The managers whose fields they are.
+    #[serde(deserialize_with = "or_default")]
+    pub managed_fields_managers: Vec<String>,
+}
+
+/// How an Application syncs.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SyncPolicy {
+    /// Options such as `RespectIgnoreDifferences=true`.
+    #[serde(deserialize_with = "or_default")]
+    pub sync_options: Vec<String>,
+}
+
+/// A `null` is as good as nothing.
+fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// The destination of an Application.

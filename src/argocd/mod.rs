@@ -3,6 +3,7 @@
 pub mod instance;
 pub mod kinds;
 pub mod policy;
+pub mod tracking;
 
 /// The ConfigMap of general settings; `exec.enabled` and `exec.shells` live there.
 pub const ARGOCD_CM: &str = "argocd-cm";

@@ -19,6 +19,7 @@ use crate::api::ExecAccess;
 use crate::argocd::kinds::{AppProject, Application, ArgoCD};
 use crate::argocd::{ARGOCD_CM, ARGOCD_CMD_PARAMS_CM, ARGOCD_RBAC_CM};
 use crate::config::{InstanceConfig, ServerRoles};
+use crate::exec::contests::Contests;
 use crate::exec::world::{Unreadable, binding_name};
 use crate::exec::{Kind, Seen, World};
 
@@ -80,6 +81,8 @@ pub struct Outside {
     pub server_ahead: Option<jiff::SignedDuration>,
     /// Withdraw everything.
     pub withdraw_all: bool,
+    /// Who has rewritten what we set.
+    pub contests: Contests,
 }
 
 fn named(name: &str) -> Config {
@@ -182,6 +185,7 @@ impl InstanceWatches {
             kubernetes_version: outside.kubernetes_version,
             server_ahead: outside.server_ahead,
             withdraw_all: outside.withdraw_all,
+            contests: outside.contests,
             accesses,
             unreadable,
             argocd_cm: config_map(recent, &self.argocd_cm, ARGOCD_CM),

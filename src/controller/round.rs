@@ -15,6 +15,7 @@ use crate::cluster_io::report;
 use crate::cluster_io::review::reviews;
 use crate::cluster_io::snapshot::{InstanceWatches, Outside};
 use crate::cluster_io::{RequestError, request};
+use crate::exec::contests::Contests;
 use crate::exec::plan::{Applied, Plan};
 use crate::exec::status::{self, Failures, Reviews};
 use crate::exec::{self, Kind, Layer};
@@ -68,6 +69,8 @@ pub struct Rounds {
     /// The statuses that were written last, until the watch shows them: a round in between must not write them again.
     reported: BTreeMap<String, Reported>,
     withdraw_all: bool,
+    /// Who has rewritten what we set.
+    contests: Contests,
 }
 
 impl Rounds {
@@ -84,6 +87,7 @@ impl Rounds {
             version: None,
             reported: BTreeMap::new(),
             withdraw_all: false,
+            contests: Contests::default(),
         }
     }
 
@@ -133,7 +137,9 @@ impl Rounds {
         let mut bindings_changed = false;
         for step in 0..=MAX_STEPS {
             let kubernetes_version = self.version.as_ref().map(|(_, v)| v.clone());
-            let outside = Outside { kubernetes_version, server_ahead: None, withdraw_all: self.withdraw_all };
+            let now = jiff::Timestamp::now();
+            let contests = self.contests.clone().at(now);
+            let outside = Outside { kubernetes_version, server_ahead: None, withdraw_all: self.withdraw_all, contests: contests.clone() };
             let world = match self.watches.world(&mut self.recent, outside) {
                 Ok(world) => world,
                 Err(not_seen) => {
@@ -141,7 +147,9 @@ impl Rounds {
                     return Verdict::Failed;
                 }
             };
-            let plan = exec::plan(&world, jiff::Timestamp::now());
+            let plan = exec::plan(&world, now);
+            self.contests = contests.saw(&plan.looks);
+            self.metrics.contended(self.watches.namespace(), self.contests.contended());
             // After a failure the plan is made once more, only to say what is true now.
             if plan.writes.is_empty() || !failures.is_empty() || stale || step == MAX_STEPS {
                 let settled = plan.writes.is_empty();
@@ -149,6 +157,7 @@ impl Rounds {
             }
             let going = going(&world.accesses);
             let outcome = apply::apply(&self.client, plan, &mut self.recent, &self.metrics).await;
+            self.contests = std::mem::take(&mut self.contests).wrote(&outcome.plan.looks, &outcome.done);
             self.tell_released(&outcome, &going).await;
             bindings_changed |= outcome.done.iter().any(|t| !matches!(t.kind, Kind::ConfigMap | Kind::Ingress | Kind::ExecAccess));
             stale = outcome.stale;

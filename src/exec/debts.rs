@@ -11,6 +11,7 @@ use super::admission::{Case, key_of};
 use super::in_place;
 use super::server::Reach;
 use super::world::{NotSeen, World, uid};
+use super::write::Kind;
 use crate::api::conditions::ConditionType;
 use crate::api::{ABANDON, is_held};
 use crate::ownership::before;
@@ -24,7 +25,19 @@ enum Site {
     OwnRole,
     OwnClusterRole,
     Flag,
+    Operator,
     Ingress,
+}
+
+/// The place by which a status remembers that something is set in objects of this kind.
+#[must_use]
+pub const fn place_of(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::ConfigMap => Some(Site::Flag.as_str()),
+        Kind::ArgoCD => Some(Site::Operator.as_str()),
+        Kind::Ingress => Some(Site::Ingress.as_str()),
+        _ => None,
+    }
 }
 
 /// What an object owes.
@@ -37,8 +50,8 @@ pub struct Debt {
 }
 
 impl Site {
-    const ALL: [Self; 7] =
-        [Self::Policy, Self::RoleBinding, Self::ClusterRoleBinding, Self::OwnRole, Self::OwnClusterRole, Self::Flag, Self::Ingress];
+    const ALL: [Self; 8] =
+        [Self::Policy, Self::RoleBinding, Self::ClusterRoleBinding, Self::OwnRole, Self::OwnClusterRole, Self::Flag, Self::Operator, Self::Ingress];
 
     /// The name in the status.
     const fn as_str(self) -> &'static str {
@@ -49,6 +62,7 @@ impl Site {
             Self::OwnRole => "Role of argocd-server",
             Self::OwnClusterRole => "ClusterRole of argocd-server",
             Self::Flag => "argocd-cm",
+            Self::Operator => "ArgoCD",
             Self::Ingress => "Ingress",
         }
     }
@@ -57,7 +71,7 @@ impl Site {
         match self {
             Self::Policy => ConditionType::PolicyApplied,
             Self::RoleBinding | Self::ClusterRoleBinding | Self::OwnRole | Self::OwnClusterRole => ConditionType::ServerAuthorized,
-            Self::Flag => ConditionType::ExecEnabled,
+            Self::Flag | Self::Operator => ConditionType::ExecEnabled,
             Self::Ingress => ConditionType::IngressReady,
         }
     }
@@ -71,13 +85,14 @@ impl Site {
             Self::OwnRole => world.own_role.as_ref().and_then(|r| r.as_ref().err()),
             Self::OwnClusterRole => world.own_cluster_role.as_ref().and_then(|r| r.as_ref().err()),
             Self::Flag => world.argocd_cm.as_ref().err(),
+            Self::Operator => world.argocds.as_ref().err(),
             Self::Ingress => world.ingresses.as_ref().err(),
         }
     }
 
     /// Whether what is set there is everybody's, so that only the last object hands it back.
     const fn is_shared(self) -> bool {
-        matches!(self, Self::OwnRole | Self::OwnClusterRole | Self::Flag | Self::Ingress)
+        matches!(self, Self::OwnRole | Self::OwnClusterRole | Self::Flag | Self::Operator | Self::Ingress)
     }
 
     /// Whether something is set there for this object, as far as it is seen.
@@ -93,6 +108,7 @@ impl Site {
             Self::OwnRole => matches!(&world.own_role, Some(Ok(Some(role))) if annotated(&role.metadata, in_place::ANNOTATION)),
             Self::OwnClusterRole => matches!(&world.own_cluster_role, Some(Ok(Some(role))) if annotated(&role.metadata, in_place::ANNOTATION)),
             Self::Flag => matches!(&world.argocd_cm, Ok(Some(cm)) if annotated(&cm.metadata, before::ANNOTATION)),
+            Self::Operator => world.argocds.as_ref().is_ok_and(|all| all.iter().any(|a| annotated(&a.metadata, before::ANNOTATION))),
             Self::Ingress => world.ingresses.as_ref().is_ok_and(|all| all.iter().any(|i| annotated(&i.metadata, before::ANNOTATION))),
         }
     }

@@ -2,20 +2,22 @@
 //!
 //! `rules` is one atomic list that belongs to whoever installed Argo CD. So each of our rules is added as a whole, remembered in an
 //! annotation in the same write, and exactly those are taken out again; the list is never restored from a memory. Our managedFields
-//! entry never stays.
+//! entry stays only where an Application leaves the list to it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
+use super::elements::{self, List, Permit};
 use super::shared;
+use super::withheld::Withheld;
 use super::world::World;
 use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 use crate::api::status::Change;
 use crate::config::ServerRoles;
-use crate::ownership::managed_fields;
+use crate::ownership::{Manner, managed_fields};
 
 /// The annotation that says which rules we added: their indices in `rules()`.
 pub const ANNOTATION: &str = "argocd-access.dev/rules";
@@ -32,23 +34,36 @@ pub fn rules() -> [PolicyRule; 2] {
     [rule("pods", &["get"]), rule("pods/exec", &["get", "create"])]
 }
 
-/// Brings both roles to where they must be, and returns where our rules are in place: the instance's namespace, or `*`.
-pub fn fold(world: &World, in_namespace: bool, in_cluster: bool, wanted: &mut Wanted, frozen: bool) -> BTreeSet<String> {
-    let mut bound = BTreeSet::new();
+/// How both roles stand.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// Where our rules are in place: the instance's namespace, or `*`.
+    pub bound: BTreeSet<String>,
+    /// Where they are wanted and somebody else has the list, by the same names.
+    pub withheld: BTreeMap<String, Withheld>,
+}
+
+/// Brings both roles to where they must be.
+pub fn fold(world: &World, in_namespace: bool, in_cluster: bool, wanted: &mut Wanted, frozen: bool) -> Standing {
+    let mut standing = Standing::default();
     let on = world.settings.server_roles == ServerRoles::InPlace;
-    if let Some(Ok(Some(role))) = &world.own_role {
+    let mut role = |at: &str, target: &Target, meta: &ObjectMeta, rules: Option<&[PolicyRule]>, want: bool| {
+        let role = OwnRole { world, target, meta, current: rules.unwrap_or_default(), present: rules.is_some() };
+        match role.bring(on && want, frozen, wanted) {
+            Ok(true) => drop(standing.bound.insert(at.to_owned())),
+            Ok(false) => {}
+            Err(withheld) => drop(standing.withheld.insert(at.to_owned(), withheld)),
+        }
+    };
+    if let Some(Ok(Some(own))) = &world.own_role {
         let target = Target::namespaced(Kind::Role, world.namespace(), &world.settings.in_place.role);
-        if one(&target, &role.metadata, role.rules.as_deref().unwrap_or_default(), on && in_namespace, frozen, wanted) {
-            bound.insert(world.namespace().to_owned());
-        }
+        role(world.namespace(), &target, &own.metadata, own.rules.as_deref(), in_namespace);
     }
-    if let Some(Ok(Some(role))) = &world.own_cluster_role {
+    if let Some(Ok(Some(own))) = &world.own_cluster_role {
         let target = Target::cluster(Kind::ClusterRole, &world.settings.in_place.cluster_role);
-        if one(&target, &role.metadata, role.rules.as_deref().unwrap_or_default(), on && in_cluster, frozen, wanted) {
-            bound.insert("*".to_owned());
-        }
+        role("*", &target, &own.metadata, own.rules.as_deref(), in_cluster);
     }
-    bound
+    standing
 }
 
 /// The role that the instance's settings name for this reach, but that is not there.
@@ -63,33 +78,84 @@ pub fn missing(world: &World, in_namespace: bool, in_cluster: bool) -> Option<St
     }
 }
 
-/// One role. Returns whether our rules stand in it.
-fn one(target: &Target, meta: &ObjectMeta, current: &[PolicyRule], want: bool, frozen: bool, wanted: &mut Wanted) -> bool {
-    let ours = rules();
-    let added: BTreeSet<usize> = remembered(meta);
-    let missing: Vec<usize> = (0..ours.len()).filter(|i| !ours.get(*i).is_some_and(|rule| current.contains(rule))).collect();
-    if want {
-        if missing.is_empty() {
-            tidy(target, meta, wanted);
-            return true;
-        }
-        let now_added: BTreeSet<usize> = missing.iter().copied().chain(added).collect();
-        let list: Vec<PolicyRule> = current.iter().cloned().chain(missing.iter().filter_map(|i| ours.get(*i).cloned())).collect();
-        put(target, meta, &list, &now_added, Direction::Widen, wanted);
-    } else if !added.is_empty() || meta.annotations.as_ref().is_some_and(|a| a.contains_key(ANNOTATION)) {
-        if !frozen {
-            let mut list = current.to_vec();
-            for rule in added.iter().filter_map(|i| ours.get(*i)) {
-                if let Some(at) = list.iter().rposition(|r| r == rule) {
-                    list.remove(at);
+/// One role.
+struct OwnRole<'a> {
+    world: &'a World,
+    target: &'a Target,
+    meta: &'a ObjectMeta,
+    current: &'a [PolicyRule],
+    present: bool,
+}
+
+impl OwnRole<'_> {
+    /// Whether our rules stand in it; `Err`: they are wanted, and may not be put in.
+    fn bring(&self, want: bool, frozen: bool, wanted: &mut Wanted) -> Result<bool, Withheld> {
+        let ours = rules();
+        let added = remembered(self.meta);
+        let missing: BTreeSet<usize> = (0..ours.len()).filter(|i| !ours.get(*i).is_some_and(|rule| self.current.contains(rule))).collect();
+        if want {
+            let list = List {
+                target: self.target,
+                meta: self.meta,
+                path: &["rules"],
+                present: self.present,
+                added: !added.is_empty(),
+                complete: missing.is_empty(),
+                what: "rules for get pods and get, create pods/exec (or have serverRoles: Dedicated, which needs no list of others)",
+            };
+            let manner = match elements::permit(self.world, list, &mut wanted.looks) {
+                Permit::Put(manner) => manner,
+                Permit::Withheld(withheld) => {
+                    self.forget(&added, &missing, wanted);
+                    return Err(withheld);
                 }
+            };
+            if missing.is_empty() {
+                if manner == Manner::Yield {
+                    self.tidy(wanted);
+                }
+                return Ok(true);
             }
-            put(target, meta, &list, &BTreeSet::new(), Direction::Narrow, wanted);
+            let list: Vec<PolicyRule> = self.current.iter().cloned().chain(missing.iter().filter_map(|i| ours.get(*i).cloned())).collect();
+            put(self.target, self.meta, &list, &added.union(&missing).copied().collect(), Direction::Widen, wanted);
+        } else if !added.is_empty() || self.meta.annotations.as_ref().is_some_and(|a| a.contains_key(ANNOTATION)) {
+            if !frozen {
+                let mut list = self.current.to_vec();
+                for rule in added.iter().filter_map(|i| ours.get(*i)) {
+                    if let Some(at) = list.iter().rposition(|r| r == rule) {
+                        list.remove(at);
+                    }
+                }
+                put(self.target, self.meta, &list, &BTreeSet::new(), Direction::Narrow, wanted);
+            }
+        } else {
+            self.tidy(wanted);
         }
-    } else {
-        tidy(target, meta, wanted);
+        Ok(false)
     }
-    false
+
+    /// Rules that somebody took out are not ours any more: should they put them in themselves, they stay.
+    fn forget(&self, added: &BTreeSet<usize>, missing: &BTreeSet<usize>, wanted: &mut Wanted) {
+        if added.is_disjoint(missing) {
+            return;
+        }
+        let left = added.difference(missing).copied().collect();
+        let patch = json!({"metadata": {"resourceVersion": self.meta.resource_version, "annotations": {ANNOTATION: memory(&left)}}});
+        let action = Action::Merge(patch);
+        wanted.writes.push(Write {
+            target: self.target.clone(),
+            layer: Layer::Server,
+            direction: Direction::Keep,
+            action,
+            why: "forget rules that are gone",
+        });
+    }
+
+    fn tidy(&self, wanted: &mut Wanted) {
+        if managed_fields::ours_present(self.meta) {
+            wanted.writes.push(shared::disown(self.target, Layer::Server, self.meta));
+        }
+    }
 }
 
 fn remembered(meta: &ObjectMeta) -> BTreeSet<usize> {
@@ -97,16 +163,13 @@ fn remembered(meta: &ObjectMeta) -> BTreeSet<usize> {
     text.split(',').filter_map(|i| i.parse().ok()).filter(|i| *i < rules().len()).collect()
 }
 
-fn tidy(target: &Target, meta: &ObjectMeta, wanted: &mut Wanted) {
-    if managed_fields::ours_present(meta) {
-        wanted.writes.push(shared::disown(target, Layer::Server, meta));
-    }
+fn memory(added: &BTreeSet<usize>) -> Value {
+    if added.is_empty() { Value::Null } else { Value::String(added.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")) }
 }
 
 fn put(target: &Target, meta: &ObjectMeta, list: &[PolicyRule], added: &BTreeSet<usize>, direction: Direction, wanted: &mut Wanted) {
-    let memory = (!added.is_empty()).then(|| added.iter().map(ToString::to_string).collect::<Vec<_>>().join(","));
     let patch = json!({
-        "metadata": {"resourceVersion": meta.resource_version, "annotations": {ANNOTATION: memory.map_or(Value::Null, Value::String)}},
+        "metadata": {"resourceVersion": meta.resource_version, "annotations": {ANNOTATION: memory(added)}},
         "rules": list,
     });
     let (from, to) = if direction == Direction::Widen {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::networking::v1::Ingress;
 
 use super::admission::Case;
-use super::shared::{self, Field, Object, Section};
+use super::shared::{self, Field, Folded, Object, Section};
+use super::withheld::Withheld;
 use super::world::{NotSeen, Seen, World};
 use super::write::{Kind, Layer, Target, Wanted};
 use crate::api::conditions::{Reason, Verdict};
@@ -49,6 +50,8 @@ struct Standing {
     status: IngressStatus,
     pending: bool,
     unknown: bool,
+    withheld: Vec<Withheld>,
+    remarks: Vec<String>,
 }
 
 /// The Ingresses that lead to argocd-server, with the Service and the controller of each.
@@ -134,17 +137,18 @@ fn one(world: &World, object: &Ingress, served: Option<&(String, Served)>, wish:
         .map(|key| Field { section: Section::Annotations, key: (*key).to_owned(), want: wants.get(*key).cloned() })
         .filter(|field| !frozen || field.want.is_some())
         .collect();
-    let own = shared::fold(object, &fields, at);
+    let Folded { wanted: own, withheld, remarks } = shared::fold(world, object, &fields, at);
     let pending = own.writes.iter().any(|w| w.direction == super::write::Direction::Widen);
     wanted.writes.extend(own.writes);
     wanted.changes.extend(own.changes);
+    wanted.looks.extend(own.looks);
     let (controller, unknown) = match served? {
         (_, Served::By(_, controller)) => (controller.clone(), None),
         (_, Served::Unknown(name)) => (String::new(), Some(format!("served by {name}, which is not known to the operator"))),
     };
-    let annotations = if pending { Vec::new() } else { wants.into_keys().collect() };
+    let annotations = if pending || !withheld.is_empty() { Vec::new() } else { wants.into_keys().collect() };
     let status = IngressStatus { name, controller, annotations, message: unknown.clone().unwrap_or_default() };
-    Some(Standing { status, pending, unknown: unknown.is_some() })
+    Some(Standing { status, pending, unknown: unknown.is_some(), withheld, remarks })
 }
 
 fn outlook(world: &World, case: &Case, index: usize, wish: &Wish, found: &Seen<Found>, standings: &[Standing]) -> IngressOutlook {
@@ -170,13 +174,17 @@ fn outlook(world: &World, case: &Case, index: usize, wish: &Wish, found: &Seen<F
         Verdict::no(Reason::Pending, format!("the annotations of {pending} are not written yet"))
     } else if let Some((key, owner)) = wish.conflicts.get(&index) {
         Verdict::no(Reason::Conflict, format!("the older ExecAccess {owner:?} asks for another value of {key}; its value stands"))
+    } else if let Some(verdict) = Withheld::sum(standings.iter().flat_map(|s| &s.withheld)) {
+        verdict
     } else if !unknown.is_empty() {
         let message = format!(
             "Ingress {unknown}: its controller is not one that the operator knows, so nothing was guessed; see to it that it passes WebSockets, set spec.ingress.annotations, or set spec.ingress.mode: None"
         );
         Verdict::unknown(Reason::UnknownIngressClass, message)
     } else {
-        Verdict::yes(Reason::Configured, format!("{} carries what its controller needs", names(|_| true)))
+        // One remark is enough: those on the other annotations say the same.
+        let remark = standings.iter().flat_map(|s| &s.remarks).next().map(|r| format!(". {r}")).unwrap_or_default();
+        Verdict::yes(Reason::Configured, format!("{} carries what its controller needs{remark}", names(|_| true)))
     };
     IngressOutlook { verdict, ingresses }
 }

@@ -6,7 +6,9 @@
 //! `plan` is the one function that the controller, the command line and the tests share.
 
 pub mod admission;
+pub mod contests;
 pub mod debts;
+pub mod elements;
 pub mod flag;
 pub mod grant;
 pub mod in_place;
@@ -16,7 +18,9 @@ pub mod plan;
 pub mod policy;
 pub mod server;
 pub mod shared;
+pub mod source;
 pub mod status;
+pub mod withheld;
 pub mod world;
 pub mod write;
 

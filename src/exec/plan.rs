@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
 
 use super::admission::{self, Case};
+use super::contests::Look;
 use super::debts::{self, Debt};
 use super::ingress::IngressOutlook;
 use super::policy::PolicyOutlook;
@@ -52,6 +53,8 @@ pub struct Plan<State = Prepared> {
     pub instance: InstanceStatus,
     /// When the plan will be another one, if nothing but time passes.
     pub next: Option<jiff::Timestamp>,
+    /// What was seen of values that somebody else may rewrite.
+    pub looks: Vec<Look>,
     state: PhantomData<State>,
 }
 
@@ -59,8 +62,8 @@ impl Plan<Prepared> {
     /// The same plan, after its writes were sent, or when there is nothing (more) to send.
     #[must_use]
     pub fn applied(self) -> Plan<Applied> {
-        let Self { writes, outlooks, unreadable, instance, next, state: _ } = self;
-        Plan { writes, outlooks, unreadable, instance, next, state: PhantomData }
+        let Self { writes, outlooks, unreadable, instance, next, looks, state: _ } = self;
+        Plan { writes, outlooks, unreadable, instance, next, looks, state: PhantomData }
     }
 }
 
@@ -121,6 +124,7 @@ pub fn plan(world: &World, now: jiff::Timestamp) -> Plan<Prepared> {
         unreadable: world.unreadable.clone(),
         instance: found(world),
         next: None,
+        looks: folded.wanted.looks,
         state: PhantomData,
     }
 }
@@ -185,6 +189,7 @@ fn release_unreadable(world: &World, unreadable: &Unreadable, withdrawn: bool) -
     let deleted = metadata.deletion_timestamp.is_some();
     let in_sight = world.rbac_cm.is_ok()
         && world.argocd_cm.is_ok()
+        && world.argocds.is_ok()
         && world.role_bindings.is_ok()
         && world.cluster_role_binding.is_ok()
         && world.ingresses.is_ok();
@@ -217,9 +222,10 @@ fn fold(world: &World, cases: &[Case], now: jiff::Timestamp) -> Folded {
     let (ingress_wanted, ingress) = ingress::fold(world, cases, &at);
     let (flag_wanted, flag) = flag::fold(world, cases, &at);
     let mut wanted = Wanted::default();
-    for Wanted { writes, changes } in [policy_wanted, server_wanted, ingress_wanted, flag_wanted] {
+    for Wanted { writes, changes, looks } in [policy_wanted, server_wanted, ingress_wanted, flag_wanted] {
         wanted.writes.extend(writes);
         wanted.changes.extend(changes);
+        wanted.looks.extend(looks);
     }
     Folded { wanted, policy, server, ingress, flag }
 }

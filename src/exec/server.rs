@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::admission::Case;
 use super::grant::{Grant, Place};
 use super::lines::selects;
+use super::withheld::Withheld;
 use super::world::{NotSeen, Seen, World};
 use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 use crate::api::INSTANCE_LABEL;
@@ -51,6 +52,8 @@ pub struct ServerOutlook {
     pub bound: BTreeSet<String>,
     /// The bindings of somebody else that have the name of ours, by namespace; `*`: a ClusterRoleBinding.
     pub taken: BTreeMap<String, Target>,
+    /// Lists of argocd-server's own roles into which no rule may be put.
+    pub withheld: Vec<Withheld>,
     /// What stands in the way of writing anything.
     pub obstacle: Option<Verdict>,
 }
@@ -157,12 +160,12 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, ServerOut
     let cluster = reaches.values().any(|r| r.cluster);
     let by_own_role = in_place && !world.settings.in_place.role.is_empty();
     let own_namespace = by_own_role && namespaces.remove(world.namespace());
-    let in_place_bound = super::in_place::fold(world, own_namespace || cluster, cluster, &mut wanted, frozen);
+    let own_roles = super::in_place::fold(world, own_namespace || cluster, cluster, &mut wanted, frozen);
     let bindings = Bindings { world, server: server.as_ref().ok() };
     let mut bound = bindings.namespaced(&namespaces, frozen, &mut wanted);
     let by_rules = in_place && !world.settings.in_place.cluster_role.is_empty();
     bindings.clustered(cluster && !by_rules, frozen, &mut wanted, &mut bound);
-    bound.extend(in_place_bound);
+    bound.extend(own_roles.bound);
     let taken = bindings.taken();
     let server_obstacle = server.err();
     let own_role = world.own_role.as_ref().and_then(|r| r.as_ref().err()).filter(|_| by_own_role);
@@ -175,7 +178,9 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, ServerOut
         let obstacle = obstacle.or_else(|| {
             super::in_place::missing(world, reach.namespaces.contains(world.namespace()), reach.cluster).map(|name| no_own_role(world, &name))
         });
-        (i, ServerOutlook { reach, bound: bound.clone(), taken: taken.clone(), obstacle })
+        let concerns = |at: &str| (at == "*" && reach.cluster) || reach.namespaces.contains(at);
+        let withheld = own_roles.withheld.iter().filter(|(at, _)| concerns(at)).map(|(_, w)| w.clone()).collect();
+        (i, ServerOutlook { reach, bound: bound.clone(), taken: taken.clone(), withheld, obstacle })
     };
     let outlooks = reaches.into_iter().map(outlook).collect();
     (wanted, outlooks)

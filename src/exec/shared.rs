@@ -1,18 +1,21 @@
-//! Values of ours in an object that belongs to somebody else: argocd-cm's exec keys, an Ingress's annotations. Pure.
+//! Values of ours in an object that belongs to somebody else: argocd-cm's exec keys, an Ingress's annotations, the `extraConfig` of an
+//! `ArgoCD`. Pure.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value, json};
 
-use super::world::uid;
+use super::contests::Look;
+use super::debts;
+use super::withheld::Withheld;
+use super::world::{World, uid};
 use super::write::{Action, Direction, Layer, Target, Wanted, Write};
 use crate::api::status::Change;
 use crate::ingress::{self, Want};
 use crate::ownership::before::{ANNOTATION, Before, Reading};
-use crate::ownership::managed_fields;
 use crate::ownership::value::Now;
-use crate::ownership::{Manner, manner, settle};
+use crate::ownership::{Decision, Holding, Keeper, Manner, Record, Terms, decide, managed_fields, remedy};
 
 /// One value that may be ours.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub enum Section {
     Data,
     /// `metadata.annotations`.
     Annotations,
+    /// `spec.extraConfig` of an `ArgoCD`.
+    ExtraConfig,
 }
 
 /// The object.
@@ -43,21 +48,37 @@ pub struct Object<'a> {
     pub layer: Layer,
     /// Its metadata, with managedFields.
     pub meta: &'a ObjectMeta,
-    /// `data`, where it has such.
+    /// The map that is not its annotations, where it has such.
     pub data: Option<&'a BTreeMap<String, String>>,
 }
 
+/// What became of the fields of one object.
+#[derive(Clone, Debug, Default)]
+pub struct Folded {
+    /// What has to be written, and what was seen.
+    pub wanted: Wanted,
+    /// What is wanted and not written, because somebody else has it.
+    pub withheld: Vec<Withheld>,
+    /// What is to be added to the message when all is well.
+    pub remarks: Vec<String>,
+}
+
 impl Section {
-    fn path(self, key: &str) -> [&str; 3] {
+    fn path(self, key: &str) -> Vec<&str> {
         match self {
-            Self::Data => ["data", key, ""],
-            Self::Annotations => ["metadata", "annotations", key],
+            Self::Data => vec!["data", key],
+            Self::Annotations => vec!["metadata", "annotations", key],
+            Self::ExtraConfig => vec!["spec", "extraConfig", key],
         }
     }
-    fn name(self, key: &str) -> String {
+
+    /// How the memory names a field.
+    #[must_use]
+    pub fn name(self, key: &str) -> String {
         match self {
             Self::Data => format!("data/{key}"),
             Self::Annotations => format!("annotations/{key}"),
+            Self::ExtraConfig => format!("extraConfig/{key}"),
         }
     }
 }
@@ -78,7 +99,7 @@ impl<'a> Object<'a> {
 
     fn current(&self, section: Section, key: &str) -> Option<&'a str> {
         let map = match section {
-            Section::Data => self.data,
+            Section::Data | Section::ExtraConfig => self.data,
             Section::Annotations => self.meta.annotations.as_ref(),
         };
         map?.get(key).map(String::as_str)
@@ -87,63 +108,154 @@ impl<'a> Object<'a> {
 
 /// What has to be written so that every field is as wanted. Fields that are not listed are never touched, whatever the memory says.
 #[must_use]
-pub fn fold(object: Object<'_>, fields: &[Field], at: &str) -> Wanted {
-    let mut wanted = Wanted::default();
+pub fn fold(world: &World, object: Object<'_>, fields: &[Field], at: &str) -> Folded {
+    let tracking = world.tracking();
     let reading = object.reading();
-    // A memory that is there says of every value whose it is. Only without one does `managedFields` have to.
-    let lost = !matches!(reading, Reading::Whole(_));
-    let before = object.before();
-    let (mut narrow, mut widen) = (Draft::new(&before), Draft::new(&before));
+    let fold = Fold {
+        world,
+        object,
+        holding: Holding::of(object.target.place(), object.meta, &tracking),
+        // A memory that is there says of every value whose it is. Only without one is it looked for elsewhere.
+        lost: !matches!(reading, Reading::Whole(_)),
+        before: object.before(),
+        at,
+    };
+    let mut folded = Folded::default();
+    let (mut narrow, mut widen) = (Draft::new(&fold.before), Draft::new(&fold.before));
     for field in fields {
+        fold.one(field, &mut narrow, &mut widen, &mut folded);
+    }
+    let spoilt = reading == Reading::Spoilt && narrow.before.fields.is_empty() && !widen.changed(&fold.before);
+    let idle = fold.before.fields.is_empty();
+    let forget = idle && reading != Reading::Absent;
+    let yields = fold.holding.manner() == Manner::Yield;
+    if narrow.changed(&fold.before) || spoilt {
+        folded.wanted.writes.push(narrow.write(&object, Direction::Narrow, "give former values back"));
+    } else if widen.changed(&fold.before) {
+        folded.wanted.writes.push(widen.write(&object, Direction::Widen, "set what the terminal needs"));
+    } else if forget || (managed_fields::ours_present(object.meta) && (idle || yields)) {
+        folded.wanted.writes.push(leave(object.target, object.layer, object.meta, forget));
+    }
+    let widens = folded.wanted.writes.iter().any(|w| w.direction == Direction::Widen);
+    folded.wanted.looks.iter_mut().for_each(|look| look.sets &= widens);
+    folded
+}
+
+/// One object's fold.
+struct Fold<'a> {
+    world: &'a World,
+    object: Object<'a>,
+    holding: Holding<'a>,
+    lost: bool,
+    before: Before,
+    at: &'a str,
+}
+
+impl Fold<'_> {
+    fn one(&self, field: &Field, narrow: &mut Draft, widen: &mut Draft, folded: &mut Folded) {
+        let (object, place) = (self.object, self.object.target.place());
         let name = field.section.name(&field.key);
         let path = field.section.path(&field.key);
-        let path: Vec<&str> = path.into_iter().filter(|p| !p.is_empty()).collect();
         let current = object.current(field.section, &field.key);
-        let record = before.fields.get(&name).map(|record| ingress::follow(&field.key, record, current));
+        let id = (object.target.clone(), name.clone());
+        let remembered = self.before.fields.get(&name).or_else(|| self.world.contests.note(&id, uid(object.meta)).filter(|_| self.lost));
+        let record = remembered.map(|record| ingress::follow(&field.key, record, current));
         let now = Now {
             current,
             record: record.as_ref(),
-            owned_by_us: lost && managed_fields::ours(object.meta, &path),
+            owned_by_us: self.lost && (managed_fields::ours(object.meta, &path) || self.presumably_ours(&path)),
             // Who adds an element to a list of ours owns the whole text from then on; our element is ours still.
-            owned_by_others: !ingress::is_list(&field.key) && !managed_fields::others(object.meta, &path).is_empty(),
+            owned_by_others: !ingress::is_list(&field.key) && self.holding.is_shared(&path, current),
         };
+        let ours = record.as_ref().is_some_and(|r| current == Some(r.ours.as_str())) || now.is_lost();
         // What is wanted is measured against the value that would stand there without us: a longer time of somebody else's is enough.
         let desired = field.want.as_ref().and_then(|want| match want.over(now.foreign()) {
             None if now.foreign() == current => current.map(ToOwned::to_owned),
             other => other,
         });
-        let step = settle(now, desired.as_deref(), at);
-        let draft = if desired.is_some() { &mut widen } else { &mut narrow };
-        draft.put(&name, step.record);
-        if let Some(value) = step.write {
-            wanted.changes.push(Change { object: object.target.to_string(), field: name, from: current.map(ToOwned::to_owned), to: value.clone() });
-            draft.values.push((field.section, field.key.clone(), value));
+        let owner = self.holding.owner(&path, current.is_some(), ours);
+        let mut look = Look {
+            field: id,
+            uid: uid(object.meta).to_owned(),
+            stands: ours,
+            by: self.holding.last_writer(&path),
+            sets: false,
+            note: record.clone().filter(|_| ours),
+            next: None,
+        };
+        let rival = self.world.contests.rival(&look);
+        let policy = self.world.settings.conflict_policy;
+        let terms = Terms { owner: &owner, manner: self.holding.manner(), policy, contended: rival.is_some() };
+        let draft = if desired.is_some() { widen } else { narrow };
+        let wanted = desired.as_deref().unwrap_or_default();
+        match decide(terms, now, desired.as_deref(), self.at) {
+            Decision::Leave { record } => {
+                if let (Some(record), true) = (&record, desired.is_some()) {
+                    folded.remarks.extend(self.remark(record, &path));
+                }
+                if desired.is_none() {
+                    look.note = None;
+                }
+                draft.put(&name, record);
+            }
+            Decision::Set { value, record, manner: _ } => {
+                let to = value.clone();
+                folded.wanted.changes.push(Change {
+                    object: object.target.to_string(),
+                    field: name.clone(),
+                    from: current.map(ToOwned::to_owned),
+                    to,
+                });
+                look.sets = desired.is_some();
+                look.next.clone_from(&record);
+                draft.put(&name, record);
+                draft.values.push((field.section, field.key.clone(), value));
+            }
+            Decision::Defer => {
+                folded.withheld.push(Withheld::deferred(&owner, policy, place, &path, wanted));
+                draft.put(&name, None);
+            }
+            Decision::Hold { .. } => folded.withheld.extend(rival.map(|rival| Withheld::contended(&rival, place, &path, wanted))),
+        }
+        if field.want.is_some() || remembered.is_some() {
+            folded.wanted.looks.push(look);
         }
     }
-    let empty = !fields.iter().any(|f| f.want.is_some());
-    let spoilt = empty && reading == Reading::Spoilt;
-    let forget = reading != Reading::Absent && before.fields.is_empty();
-    if narrow.changed(&before) || spoilt {
-        wanted.writes.push(narrow.write(&object, Direction::Narrow, "give former values back"));
-    } else if widen.changed(&before) {
-        wanted.writes.push(widen.write(&object, Direction::Widen, "set what the terminal needs"));
-    } else if (empty && forget) || (managed_fields::ours_present(object.meta) && (empty || manner(object.meta) == Manner::Yield)) {
-        let mut write = disown(object.target, object.layer, object.meta);
-        if let (true, Action::Merge(patch)) = (forget, &mut write.action)
-            && let Some(metadata) = patch.get_mut("metadata").and_then(Value::as_object_mut)
-        {
-            metadata.insert("annotations".to_owned(), json!({ANNOTATION: null}));
-        }
-        wanted.writes.push(write);
+
+    /// On Helm's objects no managedFields entry of ours stays. Where the annotation is lost as well, a value that nobody is on record for,
+    /// in a place where the status of an object says that something was set, is taken for ours.
+    fn presumably_ours(&self, path: &[&str]) -> bool {
+        let place = debts::place_of(self.object.target.kind);
+        matches!(self.holding.keeper(), Keeper::Helm { .. }) && self.holding.is_unowned(path) && place.is_some_and(|p| self.world.was_set(p))
     }
-    wanted
+
+    fn remark(&self, record: &Record, path: &[&str]) -> Option<String> {
+        if record.lost {
+            return Some(format!(
+                "FormerValueLost: the annotation {ANNOTATION} of {} was removed or changed, so {} will be removed when access is withdrawn",
+                self.object.target,
+                remedy::dotted(path)
+            ));
+        }
+        remedy::lasting(self.holding.keeper(), self.object.target.place(), path, &record.ours)
+    }
 }
 
 /// The second step of a hand-back: our managedFields entry goes, so that the next apply of the owner meets no conflict.
 #[must_use]
 pub fn disown(target: &Target, layer: Layer, meta: &ObjectMeta) -> Write {
-    let patch = json!({"metadata": {"resourceVersion": meta.resource_version, "managedFields": managed_fields::without_ours(meta)}});
-    Write { target: target.clone(), layer, direction: Direction::Keep, action: Action::Merge(patch), why: "leave no managedFields entry" }
+    leave(target, layer, meta, false)
+}
+
+/// The same, and with `forget` the memory goes, too.
+#[must_use]
+pub fn leave(target: &Target, layer: Layer, meta: &ObjectMeta, forget: bool) -> Write {
+    let mut metadata = json!({"resourceVersion": meta.resource_version, "managedFields": managed_fields::without_ours(meta)});
+    if let (true, Some(metadata)) = (forget, metadata.as_object_mut()) {
+        metadata.insert("annotations".to_owned(), json!({ANNOTATION: null}));
+    }
+    let action = Action::Merge(json!({"metadata": metadata}));
+    Write { target: target.clone(), layer, direction: Direction::Keep, action, why: "leave no managedFields entry" }
 }
 
 /// The values and the memory of one request.
@@ -157,7 +269,7 @@ impl Draft {
         Self { values: Vec::new(), before: before.clone() }
     }
 
-    fn put(&mut self, name: &str, record: Option<crate::ownership::Record>) {
+    fn put(&mut self, name: &str, record: Option<Record>) {
         match record {
             Some(record) => self.before.fields.insert(name.to_owned(), record),
             None => self.before.fields.remove(name),
@@ -169,7 +281,7 @@ impl Draft {
     }
 
     fn write(self, object: &Object<'_>, direction: Direction, why: &'static str) -> Write {
-        let (mut data, mut annotations) = (Map::new(), Map::new());
+        let (mut data, mut extra, mut annotations) = (Map::new(), Map::new(), Map::new());
         // An empty memory stays until our managedFields entry goes: without it, a value that was just given back would look like one of
         // ours whose memory was lost.
         let spoilt = self.before.fields.is_empty() && object.reading() == Reading::Spoilt;
@@ -179,12 +291,19 @@ impl Draft {
             let map = match section {
                 Section::Data => &mut data,
                 Section::Annotations => &mut annotations,
+                Section::ExtraConfig => &mut extra,
             };
             map.insert(key, value.map_or(Value::Null, Value::String));
         }
         let mut patch = json!({"metadata": {"resourceVersion": object.meta.resource_version, "annotations": annotations}});
         if let (false, Some(root)) = (data.is_empty(), patch.as_object_mut()) {
             root.insert("data".to_owned(), Value::Object(data));
+        }
+        if let (false, Some(root)) = (extra.is_empty(), patch.as_object_mut()) {
+            // A map that we made goes with our last key: a custom resource would keep it, empty.
+            let rest = object.data.into_iter().flatten().any(|(key, _)| !extra.get(key).is_some_and(Value::is_null));
+            let empty = !rest && extra.values().all(Value::is_null);
+            root.insert("spec".to_owned(), json!({"extraConfig": if empty { Value::Null } else { Value::Object(extra) }}));
         }
         Write { target: object.target.clone(), layer: object.layer, direction, action: Action::Merge(patch), why }
     }

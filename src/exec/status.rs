@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::plan::Outlook;
 use super::server::ServerOutlook;
+use super::withheld::Withheld;
 use super::write::Layer;
 use crate::api::conditions::{ConditionType, Reason, State, Verdict, condition, shorten};
 use crate::api::status::{InstanceStatus, NamespaceVerdict, ServerStatus};
@@ -221,7 +222,7 @@ fn sum(server: &ServerOutlook, namespaces: &[NamespaceVerdict], open: Option<&st
     };
     let (refused, unknown) = (named(Some(false)), named(None));
     if !refused.is_empty() {
-        return Verdict::no(Reason::Denied, refused);
+        return Withheld::sum(&server.withheld).unwrap_or_else(|| Verdict::no(Reason::Denied, refused));
     }
     if let Some(not_seen) = &reach.blind {
         return Verdict::unknown(Reason::NotReadable, not_seen.to_string());

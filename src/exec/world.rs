@@ -10,10 +10,12 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::contests::Contests;
 use crate::api::ExecAccess;
 use crate::argocd::instance::{self, NoServer, Server};
 use crate::argocd::kinds::{AppProject, Application, ArgoCD};
 use crate::argocd::policy;
+use crate::argocd::tracking::Tracking;
 use crate::config::InstanceConfig;
 
 /// What a kind could be seen as.
@@ -56,6 +58,8 @@ pub struct World {
     pub server_ahead: Option<jiff::SignedDuration>,
     /// Withdraw everything, whatever is declared: the operator is being removed.
     pub withdraw_all: bool,
+    /// Who has rewritten what we set, as far as this process remembers.
+    pub contests: Contests,
     /// All objects of the instance.
     pub accesses: Vec<Arc<ExecAccess>>,
     /// Those that cannot be parsed.
@@ -108,6 +112,7 @@ impl World {
             kubernetes_version: None,
             server_ahead: None,
             withdraw_all: false,
+            contests: Contests::default(),
             accesses: Vec::new(),
             unreadable: Vec::new(),
             argocd_cm: Ok(None),
@@ -170,6 +175,20 @@ impl World {
         let deployments = self.deployments.as_ref().map_err(Clone::clone)?;
         let params = self.params_cm.as_ref().ok().map(|cm| data(cm.as_deref()));
         Ok(instance::find_server(deployments.iter().map(AsRef::as_ref), params.as_ref()))
+    }
+
+    /// How Argo CD marks what it manages itself.
+    #[must_use]
+    pub fn tracking(&self) -> Tracking<'_> {
+        let settings = self.argocd_cm.as_ref().ok().and_then(|cm| cm.as_ref()).and_then(|cm| cm.data.as_ref());
+        let version = self.server().ok().and_then(Result::ok).and_then(|s| instance::parse_version(s.version.as_deref()?));
+        Tracking::new(self.namespace(), settings, version, self.applications.as_deref().unwrap_or_default())
+    }
+
+    /// Whether the status of some object says that something of ours was set in this place.
+    #[must_use]
+    pub fn was_set(&self, place: &str) -> bool {
+        self.accesses.iter().filter_map(|a| a.status.as_ref()).any(|s| s.set.iter().any(|known| known == place))
     }
 
     /// Whether Applications may live in other namespaces. Without sight of argocd-server the careful answer is yes: patterns are expanded,

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
+use super::contests::Look;
 use crate::api::status::Change;
+use crate::argocd::tracking::Place;
 
 /// The kinds that are written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +74,14 @@ impl Target {
     #[must_use]
     pub fn namespaced(kind: Kind, namespace: &str, name: &str) -> Self {
         Self { kind, namespace: Some(namespace.to_owned()), name: name.to_owned() }
+    }
+
+    /// The object as its owners name it.
+    #[must_use]
+    pub fn place(&self) -> Place<'_> {
+        let (api_version, kind, _) = self.kind.names();
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        Place { group, kind, namespace: self.namespace.as_deref(), name: &self.name }
     }
 
     /// A cluster-scoped object.
@@ -180,4 +190,6 @@ pub struct Wanted {
     pub writes: Vec<Write>,
     /// Every change that is still to come, in full: what Observe mode shows.
     pub changes: Vec<Change>,
+    /// What was seen of values that somebody else may rewrite.
+    pub looks: Vec<Look>,
 }

@@ -156,7 +156,7 @@ pub fn follow(key: &str, record: &Record, current: Option<&str>) -> Record {
     let added: Vec<&str> = elements(Some(&record.ours)).filter(|e| !before.contains(e)).collect();
     let Some(current) = current.filter(|c| added.iter().all(|a| elements(Some(c)).any(|e| e == *a))) else { return record.clone() };
     let rest: Vec<&str> = elements(Some(current)).filter(|e| !added.contains(e)).collect();
-    Record { before: (!rest.is_empty()).then(|| rest.join(",")), ours: current.to_owned(), at: record.at.clone() }
+    Record { before: (!rest.is_empty()).then(|| rest.join(",")), ours: current.to_owned(), at: record.at.clone(), lost: record.lost }
 }
 
 /// Whether the annotation is a comma-separated list of Services.
@@ -220,7 +220,7 @@ mod tests {
         let want = Want::Listed("argocd-server".to_owned());
         assert_eq!(want.over(Some("a, b")).as_deref(), Some("a,b,argocd-server"));
         assert_eq!(want.over(Some("a,argocd-server")), None);
-        let record = Record { before: Some("a".to_owned()), ours: "a,argocd-server".to_owned(), at: String::new() };
+        let record = Record { before: Some("a".to_owned()), ours: "a,argocd-server".to_owned(), ..Record::default() };
         let followed = |current| follow("nginx.org/websocket-services", &record, current);
         assert_eq!(followed(Some("a,argocd-server,c")).before.as_deref(), Some("a,c"));
         assert_eq!(followed(Some("argocd-server")).before, None);

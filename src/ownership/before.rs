@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub const ANNOTATION: &str = "argocd-access.dev/before";
 
 /// What is known of one changed value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// The value before our change; `None`: it was absent, which is not the same as empty.
@@ -21,6 +21,9 @@ pub struct Record {
     pub ours: String,
     /// When we wrote it, RFC 3339 in whole seconds.
     pub at: String,
+    /// The memory was lost once, so that `before` is not what was there but what is safe: nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
 }
 
 /// The changed values of one object, by field (for example `data/exec.enabled`).
@@ -81,7 +84,7 @@ mod tests {
     use super::*;
 
     fn sample() -> Before {
-        let record = Record { before: None, ours: "true".to_owned(), at: "2026-01-01T00:00:00Z".to_owned() };
+        let record = Record { before: None, ours: "true".to_owned(), at: "2026-01-01T00:00:00Z".to_owned(), lost: false };
         Before { fields: BTreeMap::from([("data/exec.enabled".to_owned(), record)]) }
     }
 

@@ -29,6 +29,24 @@ pub fn ours(meta: &ObjectMeta, path: &[&str]) -> bool {
     meta.managed_fields.iter().flatten().any(|entry| is_ours(entry) && owns(entry, path))
 }
 
+/// Who wrote something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writer {
+    /// The field manager.
+    pub manager: String,
+    /// When, as the entry says.
+    pub at: Option<jiff::Timestamp>,
+}
+
+/// Who, other than us, wrote the field last; for a field that is gone, who wrote to the object last.
+#[must_use]
+pub fn last_writer(meta: &ObjectMeta, path: &[&str]) -> Option<Writer> {
+    let foreign = || meta.managed_fields.iter().flatten().filter(|e| !is_ours(e) && e.subresource.as_deref().unwrap_or_default().is_empty());
+    let newest = |entries: Vec<&ManagedFieldsEntry>| entries.into_iter().max_by_key(|e| e.time.as_ref().map(|t| t.0)).cloned();
+    let entry = newest(foreign().filter(|e| owns(e, path)).collect()).or_else(|| newest(foreign().collect()))?;
+    Some(Writer { manager: entry.manager?, at: entry.time.map(|t| t.0) })
+}
+
 fn owns(entry: &ManagedFieldsEntry, path: &[&str]) -> bool {
     let Some(fields) = &entry.fields_v1 else { return false };
     let mut at: &Value = &fields.0;
@@ -66,6 +84,21 @@ mod tests {
         assert_eq!(others(&meta(), &["data", "exec.enabled"]), ["helm"]);
         assert!(others(&meta(), &["data", "exec.shells"]).is_empty());
         assert!(ours(&meta(), &["data", "exec.shells"]) && !ours(&meta(), &["data", "exec.enabled"]));
+    }
+
+    #[test]
+    fn the_last_writer_is_who_has_the_field_or_else_who_came_last() {
+        let meta: ObjectMeta = serde_json::from_value(serde_json::json!({"managedFields": [
+            {"manager": "old", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:data": {"f:a": {}}}},
+            {"manager": "new", "time": "2026-01-03T00:00:00Z", "fieldsV1": {"f:data": {"f:a": {}, "f:b": {}}}},
+            {"manager": "argocd-access", "time": "2026-01-04T00:00:00Z", "fieldsV1": {"f:data": {"f:c": {}}}},
+            {"manager": "of-status", "subresource": "status", "time": "2026-01-05T00:00:00Z", "fieldsV1": {}},
+            {"manager": "other", "time": "2026-01-02T00:00:00Z", "fieldsV1": {"f:data": {"f:c": {}}}},
+        ]}))
+        .unwrap();
+        let manager = |key: &str| last_writer(&meta, &["data", key]).unwrap().manager;
+        assert_eq!((manager("a"), manager("c"), manager("gone")), ("new".to_owned(), "other".to_owned(), "new".to_owned()));
+        assert_eq!(last_writer(&ObjectMeta::default(), &["data", "a"]), None);
     }
 
     #[test]

@@ -25,6 +25,12 @@ pub struct Now<'a> {
 }
 
 impl Now<'_> {
+    /// Whether the value is ours by `managedFields` alone: the memory of it is lost.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.owned_by_us && !self.owned_by_others && self.record.is_none() && self.current.is_some()
+    }
+
     /// The value that would stand there without us.
     #[must_use]
     pub fn foreign(&self) -> Option<&str> {
@@ -43,15 +49,17 @@ impl Now<'_> {
 /// * When the memory is lost and the value is ours by `managedFields`, it counts as absent before: keeping a grant would be worse.
 #[must_use]
 pub fn settle(now: Now<'_>, desired: Option<&str>, at: &str) -> Step {
-    let lost = now.owned_by_us && !now.owned_by_others && now.record.is_none() && now.current.is_some();
+    let lost = now.is_lost();
     match (desired, now.record) {
         (Some(want), None) if lost && now.current == Some(want) => {
-            Step { write: None, record: Some(Record { before: None, ours: want.to_owned(), at: at.to_owned() }) }
+            Step { write: None, record: Some(Record { before: None, ours: want.to_owned(), at: at.to_owned(), lost: true }) }
         }
         (Some(want), record) if now.current == Some(want) => Step { write: None, record: record.filter(|r| r.ours == want).cloned() },
         (Some(want), _) => {
-            let before = now.foreign().map(ToOwned::to_owned);
-            Step { write: Some(Some(want.to_owned())), record: Some(Record { before, ours: want.to_owned(), at: at.to_owned() }) }
+            // A value of ours whose memory was lost is not what was there before us.
+            let before = now.foreign().filter(|_| !lost).map(ToOwned::to_owned);
+            let lost = lost || now.record.is_some_and(|r| r.lost && now.current == Some(r.ours.as_str()));
+            Step { write: Some(Some(want.to_owned())), record: Some(Record { before, ours: want.to_owned(), at: at.to_owned(), lost }) }
         }
         (None, Some(record)) if now.current == Some(record.ours.as_str()) && !now.owned_by_others => {
             Step { write: Some(record.before.clone()), record: None }
@@ -123,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_value_that_somebody_else_took_over_is_released_not_restored() {
-        let record = Record { before: Some("false".to_owned()), ours: "true".to_owned(), at: "t".to_owned() };
+        let record = Record { before: Some("false".to_owned()), ours: "true".to_owned(), at: "t".to_owned(), lost: false };
         let now = Now { current: Some("true"), record: Some(&record), owned_by_us: true, owned_by_others: true };
         assert_eq!(settle(now, None, "t"), Step { write: None, record: None });
     }
@@ -133,6 +141,9 @@ mod tests {
         let now = Now { current: Some("true"), record: None, owned_by_us: true, owned_by_others: false };
         assert_eq!(settle(now, None, "t"), Step { write: Some(None), record: None });
         let kept = settle(now, Some("true"), "t");
-        assert_eq!((kept.write, kept.record.unwrap().before), (None, None), "while it is wanted, the memory is made anew");
+        let made = kept.record.unwrap();
+        assert_eq!((kept.write, made.before, made.lost), (None, None, true), "while it is wanted, the memory is made anew");
+        let changed = settle(now, Some("other"), "t").record.unwrap();
+        assert_eq!((changed.before, changed.lost), (None, true), "our own value is no former value");
     }
 }

@@ -67,6 +67,7 @@ fn a_forged_memory_reaches_no_other_value() {
         before: Some("https://evil".to_owned()),
         ours: "https://cd.example.com".to_owned(),
         at: "2026-01-01T00:00:00Z".to_owned(),
+        lost: false,
     };
     let forged = crate::ownership::Before { fields: [("data/url".to_owned(), record)].into() }.write("uid-argocd-cm");
     sim.edit("kubectl", &argocd_cm(), &json!({"metadata": {"annotations": {ANNOTATION: forged}}}));

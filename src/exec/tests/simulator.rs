@@ -12,6 +12,7 @@ use super::fields::{self, Operation};
 use super::fixtures::{access, world};
 use crate::api::status::ExecAccessStatus;
 use crate::api::{FIELD_MANAGER, FINALIZER};
+use crate::exec::contests::Contests;
 use crate::exec::status::{Answer, Failures, Review, Reviews, status, to_review};
 use crate::exec::{Action, Kind, Plan, Target, World, Write, plan};
 
@@ -176,19 +177,30 @@ impl Sim {
     }
 
     pub fn plan(&self) -> Plan {
-        plan(&self.world, self.now)
+        let mut world = self.world.clone();
+        world.contests = world.contests.at(self.now);
+        plan(&world, self.now)
+    }
+
+    /// The operator's process ends and another one starts: what it remembered by itself is gone.
+    #[allow(dead_code, reason = "for the tests of ownership")]
+    pub fn restart(&mut self) {
+        self.world.contests = Contests::default();
     }
 
     /// One round: plan, apply, report. Returns how many writes there were.
     pub fn round(&mut self) -> usize {
         let plan = self.plan();
         let writes = plan.writes.clone();
-        let mut failures = Failures::new();
+        let (mut failures, mut done) = (Failures::new(), Vec::new());
         for write in &writes {
-            if let Err(error) = self.send(write) {
-                failures.entry(write.layer).or_default().push(error);
+            match self.send(write) {
+                Ok(()) => done.push(write.target.clone()),
+                Err(error) => failures.entry(write.layer).or_default().push(error),
             }
         }
+        let contests = std::mem::take(&mut self.world.contests).at(self.now);
+        self.world.contests = contests.saw(&plan.looks).wrote(&plan.looks, &done);
         self.report(&plan, &failures);
         self.now += jiff::SignedDuration::from_secs(1);
         writes.len()
