@@ -11,6 +11,7 @@ mod frozen;
 mod ingress;
 mod observe;
 mod order;
+mod ownership;
 mod policy;
 mod restore;
 mod server;
