@@ -111,7 +111,7 @@ impl InstanceWatches {
             projects: Watch::start("appprojects", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
             role_bindings: Watch::start("rolebindings", Api::all(client.clone()), named(&binding), without_managed_fields, told()),
             cluster_role_bindings: Watch::start("clusterrolebindings", Api::all(client.clone()), named(&binding), without_managed_fields, told()),
-            argocds: Watch::start("argocds", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
+            argocds: Watch::start_optional("argocds", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
             admission_policies: Watch::start(
                 "validatingadmissionpolicies",
                 Api::all(client.clone()),

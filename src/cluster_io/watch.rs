@@ -28,13 +28,15 @@ pub struct Health {
     refused: Option<(Instant, String)>,
     /// It does not work for another reason, such as a lost connection.
     broken: Option<(Instant, String)>,
+    /// The cluster has no such kind, and need not have it.
+    absent: bool,
 }
 
 impl Health {
     /// Whether it is known what can be known: the list is there, or it is refused.
     #[must_use]
     pub fn settled(&self) -> bool {
-        self.synced || self.refused.is_some()
+        self.synced || self.absent || self.refused.is_some()
     }
 
     /// What the API server says when it refuses.
@@ -61,6 +63,8 @@ impl Health {
 pub struct Probe {
     /// The kind, in the plural.
     pub kind: &'static str,
+    /// Whether there are clusters without this kind.
+    optional: bool,
     health: Arc<Mutex<Health>>,
 }
 
@@ -102,8 +106,16 @@ where
 {
     /// Starts to watch. `prune` drops what is not needed before it is kept; `touched` is told of every change.
     pub fn start(kind: &'static str, api: Api<K>, config: watcher::Config, prune: fn(&mut K), touched: Vec<Arc<Notify>>) -> Self {
+        Self::run(Probe { kind, optional: false, health: Arc::default() }, api, config, prune, touched)
+    }
+
+    /// The same for a kind that not every cluster has: where it is unknown, there is none of it.
+    pub fn start_optional(kind: &'static str, api: Api<K>, config: watcher::Config, prune: fn(&mut K), touched: Vec<Arc<Notify>>) -> Self {
+        Self::run(Probe { kind, optional: true, health: Arc::default() }, api, config, prune, touched)
+    }
+
+    fn run(probe: Probe, api: Api<K>, config: watcher::Config, prune: fn(&mut K), touched: Vec<Arc<Notify>>) -> Self {
         let (store, writer) = reflector::store();
-        let probe = Probe { kind, health: Arc::default() };
         let noted = probe.clone();
         let task = tokio::spawn(async move {
             let stream = reflector::reflector(writer, watch::watcher(api, config).modify(prune)).default_backoff();
@@ -119,6 +131,7 @@ where
                         noted.note(|h| {
                             h.refused = None;
                             h.broken = None;
+                            h.absent = false;
                         });
                         true
                     }
@@ -140,6 +153,9 @@ where
     /// When the API server refuses, or has not answered yet.
     pub fn all(&self) -> Seen<Vec<Arc<K>>> {
         let health = self.probe.health();
+        if health.absent {
+            return Ok(Vec::new());
+        }
         if let Some((_, why)) = health.refused {
             return Err(NotSeen { kind: self.probe.kind, why });
         }
@@ -156,10 +172,13 @@ where
 /// Notes a failure; true when it changes what can be seen.
 fn failed(probe: &Probe, error: &watcher::Error) -> bool {
     let refusal = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status)) | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-            if matches!(status.code, 401 | 403 | 404) =>
-        {
-            Some(status.message.clone())
+        watcher::Error::InitialListFailed(kube::Error::Api(status)) | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => {
+            if status.code == 404 && probe.optional {
+                let news = !probe.health().absent;
+                probe.note(|h| *h = Health { absent: true, ..Health::default() });
+                return news;
+            }
+            matches!(status.code, 401 | 403 | 404).then(|| status.message.clone())
         }
         _ => None,
     };

@@ -9,6 +9,7 @@ fn every_rendering() -> Vec<Rendered> {
         &["instance.serverRoles=InPlace", "instance.restartServer=WhenNeeded"],
         &["instance.serverRoles=InPlace", "instance.inPlace.role="],
         &["instance.limits.allowClusterScope=false", "restore.enabled=false"],
+        &["instance.argocdOperator=true"],
     ]
     .into_iter()
     .map(render)
@@ -152,6 +153,16 @@ fn only_a_configured_restart_may_be_done_and_only_of_the_named_deployment() {
     assert!(patches(&[]).is_empty());
     let named = patches(&["instance.restartServer=WhenNeeded", "instance.argocdServerDeployment=cd-argocd-server"]);
     assert_eq!(named, [serde_json::json!(["cd-argocd-server"])]);
+}
+
+#[test]
+fn an_argocd_may_be_written_only_where_the_admin_says_so() {
+    let patches = |settings: &[&str]| {
+        let rendered = render(settings);
+        let is = |rule: &serde_json::Value| strings(rule, "resources").contains(&"argocds") && strings(rule, "verbs").contains(&"patch");
+        rendered.rules().into_iter().filter(|(_, rule)| is(rule)).count()
+    };
+    assert_eq!((patches(&[]), patches(&["instance.argocdOperator=true"])), (0, 1));
 }
 
 #[test]

@@ -92,6 +92,7 @@ fn the_default_configuration_denies_the_system_and_the_releases_own_namespace() 
         json!({"instances": [{
             "namespace": "argo-system",
             "conflictPolicy": "Auto",
+            "argocdOperator": false,
             "confine": false,
             "requireExclusive": false,
             "serverRoles": "Dedicated",

@@ -2,6 +2,7 @@
 //!
 //! * [`layers`], [`applications`], [`several`], [`in_place`], [`ingress`]: what is set for whom, and what comes back.
 //! * [`repair`], [`steady`]: what is undone when others change it, and that nothing is written when nothing has changed.
+//! * [`owners`], [`operated`]: shared objects that somebody else keeps, and who keeps rewriting them.
 //! * [`half_world`], [`refused`], [`refused_writes`], [`strays`]: something is missing, may not be read, may not be written, is elsewhere.
 //! * [`uninstall`]: removing the operator, with its hooks and without.
 //! * [`schema`]: the CustomResourceDefinition. [`operator`]: the program itself.
@@ -25,7 +26,9 @@ mod hands;
 mod in_place;
 mod ingress;
 mod layers;
+mod operated;
 mod operator;
+mod owners;
 mod refused;
 mod refused_writes;
 mod repair;

@@ -9,6 +9,7 @@ mod deletion;
 mod flag;
 mod frozen;
 mod ingress;
+mod memory;
 mod observe;
 mod order;
 mod ownership;

@@ -183,7 +183,6 @@ impl Sim {
     }
 
     /// The operator's process ends and another one starts: what it remembered by itself is gone.
-    #[allow(dead_code, reason = "for the tests of ownership")]
     pub fn restart(&mut self) {
         self.world.contests = Contests::default();
     }
