@@ -40,6 +40,7 @@ pub fn fold(world: &World, cases: &[Case], at: &str) -> (Wanted, Verdict) {
         section: source.section(),
         key: key.to_owned(),
         want: want.filter(|want| source.may_ask(world, config_map, key, want)).map(Want::Text),
+        telling: (key == EXEC_ENABLED).then_some("true"),
     });
     let Folded { mut wanted, mut withheld, remarks } = holder.map(|object| shared::fold(world, object, &fields, at)).unwrap_or_default();
     let asked: Vec<(&str, String)> = wish.into_iter().filter_map(|(key, want)| Some((key, want?))).collect();

@@ -134,7 +134,7 @@ fn one(world: &World, object: &Ingress, served: Option<&(String, Served)>, wish:
     let object = Object { target: &target, layer: Layer::Ingress, meta: &object.metadata, data: None };
     let fields: Vec<Field> = ingress::ALLOWED
         .iter()
-        .map(|key| Field { section: Section::Annotations, key: (*key).to_owned(), want: wants.get(*key).cloned() })
+        .map(|key| Field { section: Section::Annotations, key: (*key).to_owned(), want: wants.get(*key).cloned(), telling: None })
         .filter(|field| !frozen || field.want.is_some())
         .collect();
     let Folded { wanted: own, withheld, remarks } = shared::fold(world, object, &fields, at);

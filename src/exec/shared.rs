@@ -26,6 +26,8 @@ pub struct Field {
     pub key: String,
     /// What is wanted of it; `None`: nothing (any more).
     pub want: Option<Want>,
+    /// A value that is never given back, so that where it stands without an owner it can only be ours.
+    pub telling: Option<&'static str>,
 }
 
 /// The maps of an object that hold values of ours.
@@ -163,7 +165,7 @@ impl Fold<'_> {
         let now = Now {
             current,
             record: record.as_ref(),
-            owned_by_us: self.lost && (managed_fields::ours(object.meta, &path) || self.presumably_ours(&path)),
+            owned_by_us: self.lost && (managed_fields::ours(object.meta, &path) || self.presumably_ours(field, current)),
             // Who adds an element to a list of ours owns the whole text from then on; our element is ours still.
             owned_by_others: !ingress::is_list(&field.key) && self.holding.is_shared(&path, current),
         };
@@ -222,11 +224,15 @@ impl Fold<'_> {
         }
     }
 
-    /// On Helm's objects no managedFields entry of ours stays. Where the annotation is lost as well, a value that nobody is on record for,
-    /// in a place where the status of an object says that something was set, is taken for ours.
-    fn presumably_ours(&self, path: &[&str]) -> bool {
+    /// On Helm's objects no managedFields entry of ours stays. Where the annotation is lost as well, a telling value that nobody is on
+    /// record for is taken for ours, if the status of an object says that something was set in this place.
+    fn presumably_ours(&self, field: &Field, current: Option<&str>) -> bool {
         let place = debts::place_of(self.object.target.kind);
-        matches!(self.holding.keeper(), Keeper::Helm { .. }) && self.holding.is_unowned(path) && place.is_some_and(|p| self.world.was_set(p))
+        current.is_some()
+            && current == field.telling
+            && matches!(self.holding.keeper(), Keeper::Helm { .. })
+            && self.holding.is_unowned(&field.section.path(&field.key))
+            && place.is_some_and(|p| self.world.was_set(p))
     }
 
     fn remark(&self, record: &Record, path: &[&str]) -> Option<String> {

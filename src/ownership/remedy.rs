@@ -48,7 +48,9 @@ pub fn kubectl(place: Place<'_>, path: &[&str], value: &str) -> String {
     }
     let patch = path.iter().rev().fold(Value::String(value.to_owned()), |inner, step| json!({ *step: inner }));
     let namespace = place.namespace.map(|n| format!("-n {n} ")).unwrap_or_default();
-    format!("kubectl {namespace}patch {} {} --type merge -p '{patch}'", place.kind.to_lowercase(), place.name)
+    // `argocd` alone is a category for kubectl, ours included.
+    let kind = if place.kind == "ArgoCD" { "argocds.argoproj.io".to_owned() } else { place.kind.to_lowercase() };
+    format!("kubectl {namespace}patch {kind} {} --type merge -p '{patch}'", place.name)
 }
 
 /// A path for a person to read, such as `data."exec.enabled"`.
@@ -92,7 +94,7 @@ mod tests {
         assert_eq!(helm_values(ingress, &path, "3600s"), r#"server.ingress.annotations."nginx.org/proxy-read-timeout": "3600s""#);
         assert_eq!(
             change(&Owner::ArgocdOperator { cr: "cd".to_owned() }, ingress, &["metadata", "annotations", "a.b/c"], "1"),
-            r#"kubectl -n argocd patch argocd cd --type merge -p '{"spec":{"server":{"ingress":{"annotations":{"a.b/c":"1"}}}}}'"#
+            r#"kubectl -n argocd patch argocds.argoproj.io cd --type merge -p '{"spec":{"server":{"ingress":{"annotations":{"a.b/c":"1"}}}}}'"#
         );
         assert_eq!(
             kubectl(
@@ -100,7 +102,7 @@ mod tests {
                 &["spec", "extraConfig", "exec.enabled"],
                 "true"
             ),
-            r#"kubectl -n argocd patch argocd cd --type merge -p '{"spec":{"extraConfig":{"exec.enabled":"true"}}}'"#
+            r#"kubectl -n argocd patch argocds.argoproj.io cd --type merge -p '{"spec":{"extraConfig":{"exec.enabled":"true"}}}'"#
         );
     }
 }

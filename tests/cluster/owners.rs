@@ -130,7 +130,8 @@ async fn under(policy: &str, owners: &[(Who, bool)]) {
             assert_eq!((flag(&team).await.as_deref(), our_entries(&team).await), (Some("false"), 0), "{who:?}");
         }
         team.delete("web").await;
-        assert_eq!(crate::hands::differences(&before, &team.tree().await), std::collections::BTreeSet::new(), "{who:?}");
+        let after = team.config_map(ARGOCD_CM).await;
+        assert_eq!(crate::hands::differences(&before, &team.tree().await), std::collections::BTreeSet::new(), "{who:?}: {after:#?}");
         assert_eq!(our_entries(&team).await, 0, "{who:?}");
         if *who != Who::Person {
             apply(&team, *who).await.unwrap_or_else(|error| panic!("{who:?}: the owner's next apply: {error}"));

@@ -332,9 +332,10 @@ fn the_argocd_is_patched_only_with_the_admins_leave() {
     sim.grant("team", SPEC);
     assert_eq!(sim.says("team", "ExecEnabled"), ("False".to_owned(), "OwnedByOther".to_owned()));
     let message = sim.message("team", "ExecEnabled");
-    for says in
-        [r#"kubectl -n argocd patch argocd cd --type merge -p '{"spec":{"extraConfig":{"exec.enabled":"true"}}}'"#, "instance.argocdOperator: true"]
-    {
+    for says in [
+        r#"kubectl -n argocd patch argocds.argoproj.io cd --type merge -p '{"spec":{"extraConfig":{"exec.enabled":"true"}}}'"#,
+        "instance.argocdOperator: true",
+    ] {
         assert!(message.contains(says), "{message}");
     }
     // A person does it.
