@@ -8,7 +8,7 @@ use clap::Parser;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
     match Cli::parse().execute().await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("argocd-access: {}", chain(&error));
             ExitCode::FAILURE

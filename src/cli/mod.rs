@@ -1,10 +1,13 @@
-//! The commands: `run`, `restore`, `crds`.
+//! The commands. One file for each.
 
 pub mod crds;
+pub mod generate;
+pub mod plan;
 pub mod restore;
 pub mod run;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -44,8 +47,15 @@ enum Command {
     Run(run::RunArgs),
     /// Take back everything that the operator has set, and let go of the ExecAccess objects (they stay as records).
     Restore(restore::RestoreArgs),
+    /// Show what would change, without changing anything: what ExecAccess objects in files would do, or what the operator would do now.
+    /// The exit status is 0 when nothing would change, 2 when something would, 1 when no plan can be made.
+    Plan(plan::PlanArgs),
     /// Print the CustomResourceDefinitions.
     Crds,
+    /// Print the completions for a shell.
+    Completions(generate::CompletionsArgs),
+    /// Print the manual page, in roff.
+    Man,
 }
 
 /// Where an instance is, and what holds for it.
@@ -101,6 +111,15 @@ pub enum CliError {
     /// The operator ended.
     #[error(transparent)]
     Run(#[from] crate::controller::RunError),
+    /// No plan could be made.
+    #[error(transparent)]
+    Plan(#[from] plan::PlanError),
+    /// The manual page cannot be rendered.
+    #[error("render the manual page")]
+    Man(#[source] std::io::Error),
+    /// Something cannot be written as JSON.
+    #[error("write JSON")]
+    Json(#[source] serde_json::Error),
     /// Something could not be taken back.
     #[error("{0}")]
     Restore(String),
@@ -113,19 +132,23 @@ pub enum CliError {
 }
 
 impl Cli {
-    /// Does what was asked.
+    /// Does what was asked, and says how the process is to end.
     ///
     /// # Errors
     /// Whatever kept it from being done.
-    pub async fn execute(self) -> Result<(), CliError> {
+    pub async fn execute(self) -> Result<ExitCode, CliError> {
         start_log(&self.log)?;
         // Explicitly, and first: with two providers in the tree rustls would panic at its first use.
         rustls::crypto::ring::default_provider().install_default().map_err(|_| CliError::Crypto)?;
         match self.command {
-            Command::Run(args) => run::run(args).await,
-            Command::Restore(args) => restore::restore(args).await,
-            Command::Crds => crds::print(),
+            Command::Run(args) => run::run(args).await?,
+            Command::Restore(args) => restore::restore(args).await?,
+            Command::Plan(args) => return plan::plan(args).await,
+            Command::Crds => crds::print()?,
+            Command::Completions(args) => generate::completions(&args),
+            Command::Man => generate::man()?,
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
 

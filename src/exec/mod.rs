@@ -16,6 +16,7 @@ pub mod ingress;
 pub mod lines;
 pub mod plan;
 pub mod policy;
+pub mod preview;
 pub mod server;
 pub mod shared;
 pub mod source;

@@ -207,15 +207,15 @@ fn drop_finalizer(metadata: &ObjectMeta) -> Write {
 }
 
 /// All layers, folded.
-struct Folded {
-    wanted: Wanted,
+pub(super) struct Folded {
+    pub(super) wanted: Wanted,
     policy: BTreeMap<usize, PolicyOutlook>,
     server: BTreeMap<usize, ServerOutlook>,
     ingress: BTreeMap<usize, IngressOutlook>,
     flag: Verdict,
 }
 
-fn fold(world: &World, cases: &[Case], now: jiff::Timestamp) -> Folded {
+pub(super) fn fold(world: &World, cases: &[Case], now: jiff::Timestamp) -> Folded {
     let at = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let (policy_wanted, policy) = policy::fold(world, cases);
     let (server_wanted, server) = server::fold(world, cases);

@@ -5,6 +5,7 @@
 //! * [`owners`], [`operated`]: shared objects that somebody else keeps, and who keeps rewriting them.
 //! * [`half_world`], [`refused`], [`refused_writes`], [`strays`]: something is missing, may not be read, may not be written, is elsewhere.
 //! * [`uninstall`]: removing the operator, with its hooks and without.
+//! * [`plan`]: what would change.
 //! * [`schema`]: the CustomResourceDefinition. [`operator`]: the program itself.
 //! * [`world`] and [`hands`] are what these share; [`bench`] and [`bench_operator`] test the test bench.
 #![allow(
@@ -29,6 +30,7 @@ mod layers;
 mod operated;
 mod operator;
 mod owners;
+mod plan;
 mod refused;
 mod refused_writes;
 mod repair;

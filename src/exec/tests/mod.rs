@@ -14,6 +14,7 @@ mod observe;
 mod order;
 mod ownership;
 mod policy;
+mod preview;
 mod restore;
 mod server;
 mod status;
