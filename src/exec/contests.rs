@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::write::Target;
 use crate::ownership::Record;
@@ -31,6 +32,8 @@ pub struct Look {
     pub field: FieldOf,
     /// The uid of the object.
     pub uid: String,
+    /// The version of the object, where it is a number.
+    pub version: Option<u128>,
     /// What we have set stands there.
     pub stands: bool,
     /// Who wrote it, or the object, last.
@@ -58,6 +61,8 @@ pub struct Rival {
 struct Contest {
     uid: String,
     standing: bool,
+    /// The version over which we wrote last.
+    over: Option<u128>,
     /// The last ones, oldest first; at most [`REWRITES`].
     rewrites: Vec<(Timestamp, String)>,
     note: Option<Record>,
@@ -74,6 +79,12 @@ impl Default for Contests {
     fn default() -> Self {
         Self { now: Timestamp::UNIX_EPOCH, fields: BTreeMap::new() }
     }
+}
+
+/// The version of an object, as a number.
+#[must_use]
+pub fn version(meta: &ObjectMeta) -> Option<u128> {
+    meta.resource_version.as_deref()?.parse().ok()
 }
 
 impl Contests {
@@ -122,6 +133,7 @@ impl Contests {
             if let Some(contest) = self.fields.get_mut(&look.field) {
                 contest.standing = true;
                 contest.note.clone_from(&look.next);
+                contest.over = look.version;
             }
         }
         self
@@ -130,7 +142,11 @@ impl Contests {
     fn after(&self, look: &Look) -> Contest {
         // Another object of the same name starts anew.
         let known = self.fields.get(&look.field).filter(|c| c.uid == look.uid).cloned().unwrap_or_default();
-        let mut contest = Contest { uid: look.uid.clone(), note: look.note.clone(), standing: look.stands, rewrites: known.rewrites };
+        // A picture from before our own last write tells nothing of what came after it.
+        if known.over.is_some() && look.version.is_some() && look.version <= known.over {
+            return known;
+        }
+        let mut contest = Contest { uid: look.uid.clone(), note: look.note.clone(), standing: look.stands, ..known.clone() };
         let counts = look.by.as_ref().is_none_or(|by| !is_helm(&by.manager));
         if known.standing && !look.stands && counts {
             let manager = look.by.as_ref().map_or_else(|| "somebody who left no name".to_owned(), |by| by.manager.clone());
@@ -156,6 +172,7 @@ mod tests {
     use super::*;
     use crate::exec::Kind;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     fn field() -> FieldOf {
         (Target::namespaced(Kind::ConfigMap, "argocd", "argocd-cm"), "data/exec.enabled".to_owned())
@@ -163,7 +180,7 @@ mod tests {
 
     fn look(stands: bool, manager: &str) -> Look {
         let by = Some(Writer { manager: manager.to_owned(), at: None });
-        Look { field: field(), uid: "u".to_owned(), stands, by, sets: !stands, note: None, next: None }
+        Look { field: field(), uid: "u".to_owned(), version: None, stands, by, sets: !stands, note: None, next: None }
     }
 
     fn second(n: i64) -> Timestamp {
@@ -174,7 +191,10 @@ mod tests {
     fn quarrel(rewrites: &[(i64, &str)], until: i64) -> (Vec<i64>, Contests) {
         let (mut contests, mut stands, mut wrote) = (Contests::default(), false, Vec::new());
         let mut manager = "nobody";
-        for now in 0..until {
+        // Nothing happens at any other time.
+        let hold_off = HOLD_OFF.as_secs();
+        let ticks: BTreeSet<i64> = rewrites.iter().flat_map(|(at, _)| [*at, at + hold_off]).chain([0]).filter(|at| *at < until).collect();
+        for now in ticks {
             if let Some((_, by)) = rewrites.iter().find(|(at, _)| *at == now) {
                 (stands, manager) = (false, by);
             }
@@ -210,6 +230,16 @@ mod tests {
         assert_eq!(wrote, [0, 10, 20, 30, 40, 50]);
         let (wrote, _) = quarrel(&[(10, "helm-controller"), (20, "helm-controller"), (30, "helm-controller")], 60);
         assert_eq!(wrote, [0, 10, 20], "a controller comes back by itself");
+    }
+
+    #[test]
+    fn a_picture_from_before_our_write_is_no_rewrite() {
+        let at = |version, stands| Look { version: Some(version), ..look(stands, "a") };
+        let wrote = Contests::default().saw(&[at(5, false)]).wrote(&[at(5, false)], &[field().0]);
+        let rewrites = |contests: &Contests| contests.fields[&field()].rewrites.len();
+        let old = wrote.saw(&[at(5, false)]);
+        assert_eq!((rewrites(&old), rewrites(&old.saw(&[at(7, false)]))), (0, 1), "what comes after it is one");
+        assert_eq!(rewrites(&wrote.saw(&[at(6, true)])), 0);
     }
 
     #[test]

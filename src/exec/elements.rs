@@ -6,7 +6,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::contests::Look;
+use super::contests::{Look, version};
 use super::withheld::Withheld;
 use super::world::{World, uid};
 use super::write::Target;
@@ -50,6 +50,7 @@ pub fn permit(world: &World, list: List<'_>, looks: &mut Vec<Look>) -> Permit {
     let mut look = Look {
         field: (list.target.clone(), list.path.join("/")),
         uid: uid(list.meta).to_owned(),
+        version: version(list.meta),
         stands,
         by: holding.last_writer(list.path),
         sets: false,

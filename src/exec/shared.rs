@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value, json};
 
-use super::contests::Look;
+use super::contests::{Look, version};
 use super::debts;
 use super::withheld::Withheld;
 use super::world::{World, uid};
@@ -179,6 +179,7 @@ impl Fold<'_> {
         let mut look = Look {
             field: id,
             uid: uid(object.meta).to_owned(),
+            version: version(object.meta),
             stands: ours,
             by: self.holding.last_writer(&path),
             sets: false,

@@ -34,7 +34,8 @@ fn from_git(spec: &str) -> Sim {
     sim
 }
 
-const LEAVES: &str = "{ignoreDifferences: [{group: '', kind: ConfigMap, managedFieldsManagers: [argocd-access]}], syncPolicy: {syncOptions: [RespectIgnoreDifferences=true]}}";
+/// An Application's spec that leaves argocd-cm's fields to us.
+pub const LEAVES: &str = "{ignoreDifferences: [{group: '', kind: ConfigMap, managedFieldsManagers: [argocd-access]}], syncPolicy: {syncOptions: [RespectIgnoreDifferences=true]}}";
 
 fn flag(sim: &Sim) -> Option<String> {
     sim.data(&argocd_cm()).get("exec.enabled").cloned()
