@@ -277,8 +277,8 @@ mod tests {
 
         #[test]
         fn a_plain_path_is_read_back(steps in proptest::collection::vec("[a-z.]{1,6}", 1..4)) {
-            let quoted: String = steps.iter().map(|s| format!(".\"{s}\"")).collect();
-            let bracketed: String = steps.iter().map(|s| format!("[\"{s}\"]")).collect();
+            let quoted = format!(".\"{}\"", steps.join("\".\""));
+            let bracketed = format!("[\"{}\"]", steps.join("\"][\""));
             proptest::prop_assert_eq!(jq_path(&quoted), Some(steps.clone()));
             proptest::prop_assert_eq!(jq_path(&format!(".{bracketed}")), Some(steps.clone()));
             proptest::prop_assert_eq!(pointer(&format!("/{}", steps.join("/"))), Some(steps));

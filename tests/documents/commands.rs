@@ -7,11 +7,12 @@ use crate::{
 };
 
 /// The pages with commands, and what their readers have done before.
-const PAGES: [(&str, Before); 6] = [
+const PAGES: [(&str, Before); 7] = [
     ("README.md", Before::ArgoCd),
     ("docs/how-to/install-on-helm-argocd.md", Before::ArgoCd),
     ("docs/how-to/observe-first.md", Before::Installed),
     ("docs/how-to/plan-in-ci.md", Before::Installed),
+    ("docs/how-to/other-owners.md", Before::Granted),
     ("docs/how-to/removing.md", Before::Granted),
     ("docs/how-to/troubleshooting.md", Before::Granted),
 ];
@@ -34,6 +35,11 @@ async fn the_commands_to_observe_first_do_what_the_page_says() {
 #[tokio::test]
 async fn the_commands_to_plan_do_what_the_page_says() {
     page("docs/how-to/plan-in-ci.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_about_other_owners_do_what_the_page_says() {
+    page("docs/how-to/other-owners.md").await;
 }
 
 #[tokio::test]

@@ -93,7 +93,9 @@ fn the_table_owner_by_policy() {
             sim.settle();
             let without = |all: &std::collections::BTreeMap<String, Value>| {
                 let mut all = all.clone();
-                all.values_mut().for_each(|o| drop(o["metadata"].as_object_mut().unwrap().remove("managedFields")));
+                for object in all.values_mut() {
+                    object["metadata"].as_object_mut().unwrap().remove("managedFields");
+                }
                 all
             };
             assert_eq!(without(&sim.shared()), without(&before), "{owner} {policy:?}");
