@@ -11,6 +11,7 @@ mod frozen;
 mod ingress;
 mod memory;
 mod observe;
+mod operated;
 mod order;
 mod ownership;
 mod policy;
