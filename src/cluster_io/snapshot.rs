@@ -232,10 +232,13 @@ fn first<K: Resource<DynamicType = ()> + DeserializeOwned>(seen: Seen<Vec<Arc<K>
     Ok(seen?.into_iter().find(|o| o.meta().name.as_deref() == Some(name)))
 }
 
-/// Of a Pod only its labels and its start count.
+/// Of a Pod only its labels, its ServiceAccount and its start count.
 fn prune_pod(pod: &mut Pod) {
     pod.metadata.managed_fields = None;
-    pod.spec = None;
+    if let Some(spec) = &mut pod.spec {
+        let service_account_name = spec.service_account_name.take();
+        *spec = k8s_openapi::api::core::v1::PodSpec { service_account_name, ..Default::default() };
+    }
     if let Some(status) = &mut pod.status {
         let start_time = status.start_time.take();
         *status = k8s_openapi::api::core::v1::PodStatus { start_time, ..Default::default() };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::grant::{self, Grant};
 use super::world::{World, uid};
+use super::{confinement, stop};
 use crate::api::conditions::{Reason, Verdict};
 use crate::api::{ExecAccess, Mode, SubjectKind};
 use crate::argocd::ARGOCD_RBAC_CM;
@@ -65,6 +66,7 @@ pub fn judge(world: &World) -> Vec<Case> {
         let judged = match &instance_refusal {
             Some(refusal) => Err(refusal.clone()),
             None => grant::parse(&access, world.namespace(), &world.settings.limits)
+                .and_then(|grant| confinement::accept(world, grant))
                 .and_then(|grant| foreign.check(&grant, &own_roles).map(|()| grant))
                 .and_then(|grant| take_role(&mut roles, grant)),
         };
@@ -93,6 +95,8 @@ fn active(world: &World, access: &ExecAccess) -> Verdict {
         Verdict::no(Reason::Withdrawn, "the namespace of the instance is being deleted; the access is withdrawn")
     } else if world.withdraw_all {
         Verdict::no(Reason::Withdrawn, "the operator was removed and has withdrawn all access")
+    } else if let Some(why) = world.stopped() {
+        stop::verdict(world, why)
     } else if access.spec.suspend {
         Verdict::no(Reason::Suspended, "spec.suspend is true; the access is withdrawn")
     } else if access.spec.mode == Mode::Observe {

@@ -27,6 +27,7 @@ enum Site {
     Flag,
     Operator,
     Ingress,
+    Confinement,
 }
 
 /// The place by which a status remembers that something is set in objects of this kind.
@@ -50,8 +51,17 @@ pub struct Debt {
 }
 
 impl Site {
-    const ALL: [Self; 8] =
-        [Self::Policy, Self::RoleBinding, Self::ClusterRoleBinding, Self::OwnRole, Self::OwnClusterRole, Self::Flag, Self::Operator, Self::Ingress];
+    const ALL: [Self; 9] = [
+        Self::Policy,
+        Self::RoleBinding,
+        Self::ClusterRoleBinding,
+        Self::OwnRole,
+        Self::OwnClusterRole,
+        Self::Flag,
+        Self::Operator,
+        Self::Ingress,
+        Self::Confinement,
+    ];
 
     /// The name in the status.
     const fn as_str(self) -> &'static str {
@@ -64,6 +74,7 @@ impl Site {
             Self::Flag => "argocd-cm",
             Self::Operator => "ArgoCD",
             Self::Ingress => "Ingress",
+            Self::Confinement => "ValidatingAdmissionPolicy",
         }
     }
 
@@ -73,6 +84,7 @@ impl Site {
             Self::RoleBinding | Self::ClusterRoleBinding | Self::OwnRole | Self::OwnClusterRole => ConditionType::ServerAuthorized,
             Self::Flag | Self::Operator => ConditionType::ExecEnabled,
             Self::Ingress => ConditionType::IngressReady,
+            Self::Confinement => ConditionType::Confined,
         }
     }
 
@@ -87,12 +99,13 @@ impl Site {
             Self::Flag => world.argocd_cm.as_ref().err(),
             Self::Operator => world.argocds.as_ref().err(),
             Self::Ingress => world.ingresses.as_ref().err(),
+            Self::Confinement => world.admission_policy.as_ref().err().or(world.admission_binding.as_ref().err()),
         }
     }
 
     /// Whether what is set there is everybody's, so that only the last object hands it back.
     const fn is_shared(self) -> bool {
-        matches!(self, Self::OwnRole | Self::OwnClusterRole | Self::Flag | Self::Operator | Self::Ingress)
+        matches!(self, Self::OwnRole | Self::OwnClusterRole | Self::Flag | Self::Operator | Self::Ingress | Self::Confinement)
     }
 
     /// Whether something is set there for this object, as far as it is seen.
@@ -109,6 +122,7 @@ impl Site {
             Self::OwnClusterRole => matches!(&world.own_cluster_role, Some(Ok(Some(role))) if annotated(&role.metadata, in_place::ANNOTATION)),
             Self::Flag => matches!(&world.argocd_cm, Ok(Some(cm)) if annotated(&cm.metadata, before::ANNOTATION)),
             Self::Operator => world.argocds.as_ref().is_ok_and(|all| all.iter().any(|a| annotated(&a.metadata, before::ANNOTATION))),
+            Self::Confinement => matches!(&world.admission_policy, Ok(Some(policy)) if world.is_ours(&policy.metadata)),
             Self::Ingress => world.ingresses.as_ref().is_ok_and(|all| all.iter().any(|i| annotated(&i.metadata, before::ANNOTATION))),
         }
     }

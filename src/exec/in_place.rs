@@ -34,6 +34,12 @@ pub fn rules() -> [PolicyRule; 2] {
     [rule("pods", &["get"]), rule("pods/exec", &["get", "create"])]
 }
 
+/// Whether rules of ours stand in a role.
+#[must_use]
+pub fn is_marked(meta: &ObjectMeta) -> bool {
+    !remembered(meta).is_empty()
+}
+
 /// How both roles stand.
 #[derive(Clone, Debug, Default)]
 pub struct Standing {

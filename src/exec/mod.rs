@@ -6,14 +6,17 @@
 //! `plan` is the one function that the controller, the command line and the tests share.
 
 pub mod admission;
+pub mod confinement;
 pub mod contests;
 pub mod debts;
 pub mod elements;
 pub mod flag;
 pub mod grant;
+pub mod hold;
 pub mod in_place;
 pub mod ingress;
 pub mod lines;
+pub mod openers;
 pub mod plan;
 pub mod policy;
 pub mod preview;
@@ -21,6 +24,7 @@ pub mod server;
 pub mod shared;
 pub mod source;
 pub mod status;
+pub mod stop;
 pub mod withheld;
 pub mod world;
 pub mod write;

@@ -12,8 +12,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
 
 use super::admission::{self, Case};
+use super::confinement::{self, Confinement};
 use super::contests::Look;
 use super::debts::{self, Debt};
+use super::hold::Hold;
 use super::ingress::IngressOutlook;
 use super::policy::PolicyOutlook;
 use super::server::ServerOutlook;
@@ -112,20 +114,31 @@ pub fn plan(world: &World, now: jiff::Timestamp) -> Plan<Prepared> {
     let mut cases = admission::judge(world);
     let finalizers = add_finalizers(&mut cases);
     let folded = fold(world, &cases, now);
-    let debts = debts::debts(world, &cases);
-    let withdrawn = !folded.wanted.writes.iter().any(|w| w.direction != Direction::Widen);
-    let mut releases: Vec<Write> = if withdrawn { cases.iter().filter_map(|case| release(world, case, &debts)).collect() } else { abandoned(&cases) };
+    let withdrawn = !folded.wanted.writes.iter().any(|w| is_waited_for(world, w));
+    let mut releases: Vec<Write> =
+        if withdrawn { cases.iter().filter_map(|case| release(world, case, &folded.debts)).collect() } else { abandoned(&cases) };
     releases.extend(world.unreadable.iter().filter_map(|unreadable| release_unreadable(world, unreadable, withdrawn)));
     let observed = observe(world, &cases, &folded, now);
-    let outlooks = outlooks(world, &cases, &folded, &debts, observed);
+    let next = folded.confinement.next;
+    let outlooks = outlooks(world, &cases, &folded, observed);
     Plan {
         writes: step(folded.wanted.writes, finalizers, releases),
         outlooks,
         unreadable: world.unreadable.clone(),
         instance: found(world),
-        next: None,
+        next,
         looks: folded.wanted.looks,
         state: PhantomData,
+    }
+}
+
+/// Whether an object that is to go has to wait for a write. What confines argocd-server goes before the last object does; only in a
+/// namespace that is being deleted, where the operator's own rights may go first, nothing waits for it.
+fn is_waited_for(world: &World, write: &Write) -> bool {
+    match (write.layer, &write.action) {
+        (Layer::Confinement, Action::Delete { .. }) => !world.is_going(world.namespace()),
+        (Layer::Confinement, _) => false,
+        _ => write.direction != Direction::Widen,
     }
 }
 
@@ -187,17 +200,12 @@ fn abandoned(cases: &[Case]) -> Vec<Write> {
 fn release_unreadable(world: &World, unreadable: &Unreadable, withdrawn: bool) -> Option<Write> {
     let metadata = &unreadable.metadata;
     let deleted = metadata.deletion_timestamp.is_some();
-    let in_sight = world.rbac_cm.is_ok()
-        && world.argocd_cm.is_ok()
-        && world.argocds.is_ok()
-        && world.role_bindings.is_ok()
-        && world.cluster_role_binding.is_ok()
-        && world.ingresses.is_ok();
-    let done = (deleted || world.ending()) && withdrawn && in_sight;
+    let done = (deleted || world.ending()) && withdrawn && world.in_sight();
     (is_held(metadata) && (done || (deleted && is_abandoned(metadata)))).then(|| drop_finalizer(metadata))
 }
 
-fn is_abandoned(metadata: &ObjectMeta) -> bool {
+/// Whether an object is to go although something of it cannot be handed back.
+pub(super) fn is_abandoned(metadata: &ObjectMeta) -> bool {
     metadata.annotations.as_ref().is_some_and(|a| a.get(ABANDON).is_some_and(|v| v == "true"))
 }
 
@@ -213,21 +221,28 @@ pub(super) struct Folded {
     server: BTreeMap<usize, ServerOutlook>,
     ingress: BTreeMap<usize, IngressOutlook>,
     flag: Verdict,
+    confinement: Confinement,
+    debts: BTreeMap<String, Debt>,
 }
 
 pub(super) fn fold(world: &World, cases: &[Case], now: jiff::Timestamp) -> Folded {
     let at = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let (policy_wanted, policy) = policy::fold(world, cases);
-    let (server_wanted, server) = server::fold(world, cases);
-    let (ingress_wanted, ingress) = ingress::fold(world, cases, &at);
-    let (flag_wanted, flag) = flag::fold(world, cases, &at);
+    let mut reaches = server::reaches(world, cases);
+    let debts = debts::debts(world, cases);
+    let mut confinement = confinement::fold(world, cases, &mut reaches, &debts, now);
+    let (policy_wanted, mut policy) = policy::fold(world, cases);
+    let (server_wanted, mut server) = server::fold(world, reaches);
+    let (ingress_wanted, mut ingress) = ingress::fold(world, cases, &at);
+    let (flag_wanted, mut flag) = flag::fold(world, cases, &at);
+    let hold = Hold::of(world, confinement.hold.as_ref());
+    hold.say(&mut policy, &mut server, &mut flag, &mut ingress);
     let mut wanted = Wanted::default();
-    for Wanted { writes, changes, looks } in [policy_wanted, server_wanted, ingress_wanted, flag_wanted] {
-        wanted.writes.extend(writes);
+    for Wanted { writes, changes, looks } in [std::mem::take(&mut confinement.wanted), policy_wanted, server_wanted, ingress_wanted, flag_wanted] {
+        wanted.writes.extend(hold.writes(writes));
         wanted.changes.extend(changes);
         wanted.looks.extend(looks);
     }
-    Folded { wanted, policy, server, ingress, flag }
+    Folded { wanted, policy, server, ingress, flag, confinement, debts }
 }
 
 /// What each observing object would change: the plan with it minus the plan without it.
@@ -254,13 +269,7 @@ fn observe(world: &World, cases: &[Case], without: &Folded, now: jiff::Timestamp
     indices.into_iter().take(OBSERVED_LIMIT).map(changes_with).collect()
 }
 
-fn outlooks(
-    world: &World,
-    cases: &[Case],
-    folded: &Folded,
-    debts: &BTreeMap<String, Debt>,
-    mut observed: BTreeMap<usize, Vec<Change>>,
-) -> Vec<Outlook> {
+fn outlooks(world: &World, cases: &[Case], folded: &Folded, mut observed: BTreeMap<usize, Vec<Change>>) -> Vec<Outlook> {
     let outlook = |(index, case): (usize, &Case)| Outlook {
         access: Arc::clone(&case.access),
         effective: case.effective,
@@ -272,13 +281,13 @@ fn outlooks(
         ingress: folded.ingress.get(&index).cloned(),
         exclusive: None,
         undeclared: None,
-        confined: None,
+        confined: Some(folded.confinement.verdict(folded.server.get(&index).map(|s| &s.reach))),
         clock: None,
         next_transition: None,
         sessions_may_remain: None,
         changes: observed.remove(&index).unwrap_or_default(),
         set: debts::set(world, case, folded.server.get(&index).map(|s| &s.reach)),
-        debt: debts.get(uid(&case.access.metadata)).cloned(),
+        debt: folded.debts.get(uid(&case.access.metadata)).cloned(),
     };
     cases.iter().enumerate().map(outlook).collect()
 }

@@ -35,6 +35,8 @@ pub struct Reach {
     pub denied: BTreeSet<String>,
     /// Namespaces that do not exist, or are going.
     pub missing: BTreeSet<String>,
+    /// Namespaces that the admission policy of a confined instance does not hold.
+    pub beyond: BTreeSet<String>,
     /// Destinations on other clusters.
     pub remote: BTreeSet<String>,
     /// What could not be seen.
@@ -145,16 +147,26 @@ pub fn server(world: &World) -> Result<Server, Verdict> {
     }
 }
 
-/// What the layer wants, and what it found for each object in effect (by the object's index among the cases).
+/// Where each object in effect needs argocd-server to exec (by the object's index among the cases).
 #[must_use]
-pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, ServerOutlook>) {
-    let mut wanted = Wanted::default();
-    let server = server(world);
+pub fn reaches(world: &World, cases: &[Case]) -> BTreeMap<usize, Reach> {
     let elsewhere = world.applications_elsewhere();
     let in_effect = cases.iter().enumerate().filter(|(_, c)| c.effective);
-    let reaches: BTreeMap<usize, Reach> = in_effect.filter_map(|(i, c)| Some((i, reach(world, c.grant.as_ref()?, elsewhere)))).collect();
-    // What cannot be computed is frozen: nothing is taken away on half a sight, and nothing is added.
-    let frozen = world.frozen().next().is_some() || (!world.ending() && reaches.values().any(|r| r.unsure));
+    in_effect.filter_map(|(i, c)| Some((i, reach(world, c.grant.as_ref()?, elsewhere)))).collect()
+}
+
+/// What cannot be computed is frozen: nothing is taken away on half a sight, and nothing is added.
+#[must_use]
+pub fn is_frozen(world: &World, reaches: &BTreeMap<usize, Reach>) -> bool {
+    world.frozen().next().is_some() || (!world.ending() && reaches.values().any(|r| r.unsure))
+}
+
+/// What the layer wants, and what it found for each object in effect (by the object's index among the cases).
+#[must_use]
+pub fn fold(world: &World, reaches: BTreeMap<usize, Reach>) -> (Wanted, BTreeMap<usize, ServerOutlook>) {
+    let mut wanted = Wanted::default();
+    let server = server(world);
+    let frozen = is_frozen(world, &reaches);
     let in_place = world.settings.server_roles == ServerRoles::InPlace;
     let mut namespaces: BTreeSet<&str> = reaches.values().flat_map(|r| &r.namespaces).map(String::as_str).collect();
     let cluster = reaches.values().any(|r| r.cluster);
@@ -209,7 +221,7 @@ impl Bindings<'_> {
             let Some(namespace) = binding.metadata.namespace.as_deref() else { continue };
             there.insert(namespace);
             let target = Target::namespaced(Kind::RoleBinding, namespace, &self.world.binding_name());
-            if !self.is_ours(&binding.metadata) {
+            if !self.world.is_ours(&binding.metadata) {
                 continue;
             }
             if !wanted_in.contains(namespace) {
@@ -243,7 +255,7 @@ impl Bindings<'_> {
             }
             return;
         };
-        if !self.is_ours(&binding.metadata) {
+        if !self.world.is_ours(&binding.metadata) {
             return;
         }
         if !want {
@@ -262,15 +274,10 @@ impl Bindings<'_> {
         }
     }
 
-    /// Never by its name alone: an object of our name without our mark is somebody else's.
-    fn is_ours(&self, meta: &ObjectMeta) -> bool {
-        meta.labels.as_ref().is_some_and(|l| l.get(INSTANCE_LABEL).is_some_and(|v| v == self.world.namespace()))
-    }
-
     /// Where a binding of our name is somebody else's.
     fn taken(&self) -> BTreeMap<String, Target> {
         let name = self.world.binding_name();
-        let theirs = |meta: &ObjectMeta| !self.is_ours(meta);
+        let theirs = |meta: &ObjectMeta| !self.world.is_ours(meta);
         let namespaces = self.world.role_bindings.iter().flatten().map(|b| &b.metadata).filter(|m| theirs(m)).filter_map(|m| m.namespace.clone());
         let cluster = self.world.cluster_role_binding.iter().flatten().any(|b| theirs(&b.metadata));
         let everywhere = cluster.then(|| ("*".to_owned(), Target::cluster(Kind::ClusterRoleBinding, &name)));
@@ -332,8 +339,7 @@ enum State {
 }
 
 fn delete(target: &Target, meta: &ObjectMeta) -> Write {
-    let action = Action::Delete { uid: meta.uid.clone().unwrap_or_default(), resource_version: meta.resource_version.clone().unwrap_or_default() };
-    Write { target: target.clone(), layer: Layer::Server, direction: Direction::Narrow, action, why: "argocd-server needs no exec here (any more)" }
+    Write::delete(target, meta, Layer::Server, Direction::Narrow, "argocd-server needs no exec here (any more)")
 }
 
 fn removed(target: &Target) -> Change {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::openers;
 use super::plan::Outlook;
 use super::server::ServerOutlook;
 use super::withheld::Withheld;
@@ -11,7 +12,6 @@ use super::write::Layer;
 use crate::api::conditions::{ConditionType, Reason, State, Verdict, condition, shorten};
 use crate::api::status::{InstanceStatus, NamespaceVerdict, ServerStatus};
 use crate::api::{ExecAccessStatus, INSTANCE_LABEL};
-use crate::argocd::instance::parse_version;
 
 /// The API server's answer to one question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,9 +56,7 @@ pub fn to_review(outlooks: &[Outlook]) -> BTreeSet<String> {
 /// `create` is asked for, too. Argo CD before 3.0 sends POST only (`facts`, Argo CD 1.3).
 #[must_use]
 pub fn missing(review: &Review, instance: &InstanceStatus) -> Vec<&'static str> {
-    let older_kubernetes = instance.kubernetes_version.as_deref().and_then(parse_version).is_some_and(|v| v < (1, 35));
-    let websockets = instance.argocd_version.as_deref().and_then(parse_version).is_none_or(|v| v >= (3, 0));
-    let get_is_enough = older_kubernetes && websockets;
+    let get_is_enough = openers::get_is_enough(instance);
     let mut missing = Vec::new();
     if !review.pods_get.allowed {
         missing.push("get pods");
@@ -99,8 +97,8 @@ pub fn status(outlook: &Outlook, instance: &InstanceStatus, reviews: &Reviews, f
         owed(ConditionType::ExecEnabled, failed(flag, &[Layer::Flag], failures)),
         owed(ConditionType::IngressReady, failed(ingress, &[Layer::Ingress], failures)),
     ];
-    let stated =
-        [(ConditionType::Exclusive, &outlook.exclusive), (ConditionType::Confined, &outlook.confined), (ConditionType::ClockSynced, &outlook.clock)];
+    let confined = outlook.confined.clone().map(|verdict| owed(ConditionType::Confined, failed(verdict, &[Layer::Confinement], failures)).1);
+    let stated = [(ConditionType::Exclusive, &outlook.exclusive), (ConditionType::Confined, &confined), (ConditionType::ClockSynced, &outlook.clock)];
     parts.extend(stated.into_iter().filter_map(|(kind, verdict)| Some((kind, verdict.clone()?))));
     let ready = ready(&parts, outlook);
     let generation = access.metadata.generation;
@@ -138,6 +136,7 @@ fn failed(verdict: Verdict, layers: &[Layer], failures: &Failures) -> Verdict {
             | Reason::Deleting
             | Reason::Suspended
             | Reason::Withdrawn
+            | Reason::Stopped
             | Reason::Invalid
             | Reason::LimitExceeded
             | Reason::RoleNameTaken
@@ -167,13 +166,21 @@ fn server_verdict(server: &ServerOutlook, instance: &InstanceStatus, reviews: &R
             .iter()
             .map(|n| says(n, Some(false), "this instance denies the namespace (limit deniedNamespaces): argocd-server gets no right to exec here")),
     );
+    namespaces.extend(
+        reach
+            .beyond
+            .iter()
+            .map(|n| says(n, Some(false), "the admission policy that confines this instance does not hold the namespace (see Confined)")),
+    );
     namespaces.extend(reach.missing.iter().map(|n| says(n, None, "the namespace does not exist, or is being deleted")));
     // Worst first: refused, then not known, then open.
     namespaces.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.name.cmp(&b.name)));
-    let by_others = open.filter(|_| !server.bound.contains("*")).map(|r| shorten(&r.exec_create_or_get().reason, 256));
+    let open = open.filter(|_| !server.bound.contains("*"));
+    let by_others = open.map(|r| shorten(&r.exec_create_or_get().reason, 256));
+    let opened = open.map(|r| openers::explain(r, instance));
     let asked = |name: &str| reviews.get(name).is_some_and(Result::is_err);
     let unanswered = (reach.cluster && asked("")) || reach.namespaces.iter().any(|n| asked(n));
-    let verdict = sum(server, &namespaces, by_others.as_deref(), unanswered);
+    let verdict = sum(server, &namespaces, opened.as_deref(), unanswered);
     let namespace_count = i64::try_from(namespaces.len()).unwrap_or(i64::MAX);
     namespaces.truncate(100);
     let remote = reach.remote.iter().take(32).cloned().collect();
@@ -181,7 +188,9 @@ fn server_verdict(server: &ServerOutlook, instance: &InstanceStatus, reviews: &R
 }
 
 impl Review {
-    fn exec_create_or_get(&self) -> &Answer {
+    /// The answer about pods/exec that counts.
+    #[must_use]
+    pub fn exec_create_or_get(&self) -> &Answer {
         if self.exec_create.allowed { &self.exec_create } else { &self.exec_get }
     }
 }
@@ -249,7 +258,7 @@ fn sum(server: &ServerOutlook, namespaces: &[NamespaceVerdict], open: Option<&st
     match open {
         Some(by) => {
             let message = format!(
-                "a terminal can open in {} namespace(s); but Kubernetes lets argocd-server exec in every namespace without us ({by}), so withdrawing this object closes Argo CD's policy, not that right",
+                "a terminal can open in {} namespace(s); but Kubernetes lets argocd-server exec in every namespace without us, so withdrawing this object closes Argo CD's policy, not that right: {by}",
                 namespaces.len()
             );
             Verdict::yes(Reason::OpenByOthers, message)

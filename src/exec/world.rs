@@ -11,7 +11,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBind
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::contests::Contests;
-use crate::api::ExecAccess;
+use crate::api::{ExecAccess, INSTANCE_LABEL, STOP};
 use crate::argocd::instance::{self, NoServer, Server};
 use crate::argocd::kinds::{AppProject, Application, ArgoCD};
 use crate::argocd::policy;
@@ -136,9 +136,9 @@ impl World {
         }
     }
 
-    /// The objects that cannot be parsed and whose grants stay as they are: those that nobody has asked to go.
+    /// The objects that cannot be parsed and whose grants stay as they are: those that nobody has asked to go, and that nobody has stopped.
     pub fn frozen(&self) -> impl Iterator<Item = &Unreadable> {
-        self.unreadable.iter().filter(|u| !self.ending() && u.metadata.deletion_timestamp.is_none())
+        self.unreadable.iter().filter(|u| !self.ending() && self.stopped().is_none() && u.metadata.deletion_timestamp.is_none())
     }
 
     /// Whether everything is withdrawn, whatever is declared: the operator is being removed, or the instance's namespace is. The latter
@@ -146,6 +146,31 @@ impl World {
     #[must_use]
     pub fn ending(&self) -> bool {
         self.withdraw_all || self.is_going(self.namespace())
+    }
+
+    /// Why everything is stopped: the annotation on argocd-cm, when it is there.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&str> {
+        self.argocd_cm.as_ref().ok()?.as_ref()?.metadata.annotations.as_ref()?.get(STOP).map(String::as_str)
+    }
+
+    /// Whether an object of our name is ours. Never by its name alone: without our mark it is somebody else's.
+    #[must_use]
+    pub fn is_ours(&self, meta: &ObjectMeta) -> bool {
+        meta.labels.as_ref().is_some_and(|l| l.get(INSTANCE_LABEL).is_some_and(|v| v == self.namespace()))
+    }
+
+    /// Whether every place can be seen in which something may be set.
+    #[must_use]
+    pub fn in_sight(&self) -> bool {
+        self.rbac_cm.is_ok()
+            && self.argocd_cm.is_ok()
+            && self.argocds.is_ok()
+            && self.role_bindings.is_ok()
+            && self.cluster_role_binding.is_ok()
+            && self.ingresses.is_ok()
+            && self.admission_policy.is_ok()
+            && self.admission_binding.is_ok()
     }
 
     /// Whether a namespace is being deleted.

@@ -1,8 +1,10 @@
 //! The writes of a plan: what is sent, where, and in which order. Pure data; `cluster_io::apply` is the only sender.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use super::contests::Look;
+use super::world::uid;
 use crate::api::status::Change;
 use crate::argocd::tracking::Place;
 
@@ -161,6 +163,13 @@ pub struct Write {
 }
 
 impl Write {
+    /// The deletion of an object of ours, as it was seen.
+    #[must_use]
+    pub fn delete(target: &Target, meta: &ObjectMeta, layer: Layer, direction: Direction, why: &'static str) -> Self {
+        let action = Action::Delete { uid: uid(meta).to_owned(), resource_version: meta.resource_version.clone().unwrap_or_default() };
+        Self { target: target.clone(), layer, direction, action, why }
+    }
+
     /// Narrowing writes first: policy lines (only their removal reaches open sessions), then the rights of argocd-server, then what is
     /// switched on for everybody. Then the keeping ones that a grant needs, then widening ones: the rights first, the policy lines last.
     #[must_use]

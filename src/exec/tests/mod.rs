@@ -5,6 +5,8 @@ pub mod fixtures;
 mod simulator;
 
 mod admission;
+mod confinement;
+mod confinement_in_doubt;
 mod deletion;
 mod flag;
 mod frozen;
@@ -19,3 +21,4 @@ mod preview;
 mod restore;
 mod server;
 mod status;
+mod stop;

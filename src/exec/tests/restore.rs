@@ -96,6 +96,7 @@ fn start(kind: usize, flag: Option<&str>) -> World {
                 "{{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {{name: cd, namespace: argocd}}, spec: {leaves}}}"
             )));
         }
+        6 => w.settings.confine = true,
         _ => {}
     }
     w
@@ -160,7 +161,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
     #[test]
     fn after_the_last_delete_every_shared_object_is_as_if_we_had_never_been_there(
-        kind in 0..6_usize, policy in prop::sample::select(vec![ConflictPolicy::Auto, ConflictPolicy::Force, ConflictPolicy::Defer]), flag in prop_oneof![Just(None), Just(Some("false")), Just(Some("")), Just(Some("true"))],
+        kind in 0..7_usize, policy in prop::sample::select(vec![ConflictPolicy::Auto, ConflictPolicy::Force, ConflictPolicy::Defer]), flag in prop_oneof![Just(None), Just(Some("false")), Just(Some("")), Just(Some("true"))],
         events in proptest::collection::vec(event(), 1..16),
     ) {
         let (mut sim, mut twin) = (Sim::new(start(kind, flag)), Sim::new(start(kind, flag)));
@@ -176,7 +177,7 @@ proptest! {
     }
 
     #[test]
-    fn removing_the_operator_withdraws_everything_and_lets_the_objects_stand(kind in 0..6_usize, events in proptest::collection::vec(event(), 1..10)) {
+    fn removing_the_operator_withdraws_everything_and_lets_the_objects_stand(kind in 0..7_usize, events in proptest::collection::vec(event(), 1..10)) {
         let (mut sim, mut twin) = (Sim::new(start(kind, None)), Sim::new(start(kind, None)));
         live(&mut sim, &mut twin, &events);
         let before = sim.world.accesses.len();

@@ -14,7 +14,10 @@ use crate::api::status::ExecAccessStatus;
 use crate::api::{FIELD_MANAGER, FINALIZER};
 use crate::exec::contests::Contests;
 use crate::exec::status::{Answer, Failures, Review, Reviews, status, to_review};
-use crate::exec::{Action, Kind, Plan, Target, World, Write, plan};
+use crate::exec::{Action, Direction, Kind, Layer, Plan, Target, World, Write, plan};
+
+/// What will be another plan within this time is waited for.
+const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 
 /// More rounds than this, and something quarrels with itself.
 const MOST_ROUNDS: usize = 20;
@@ -24,6 +27,8 @@ pub struct Sim {
     pub now: jiff::Timestamp,
     /// Every write that was sent.
     pub log: Vec<Write>,
+    /// Whether Kubernetes looks at admission policies.
+    pub observes: bool,
     version: u64,
     born: i64,
 }
@@ -52,6 +57,14 @@ pub fn binding_in(namespace: &str) -> Target {
     Target::namespaced(Kind::RoleBinding, namespace, "argocd-access-exec-argocd")
 }
 
+pub fn admission_policy() -> Target {
+    Target::cluster(Kind::ValidatingAdmissionPolicy, "argocd-access-exec-argocd")
+}
+
+pub fn admission_binding() -> Target {
+    Target::cluster(Kind::ValidatingAdmissionPolicyBinding, "argocd-access-exec-argocd")
+}
+
 pub fn exec_access(name: &str) -> Target {
     Target::namespaced(Kind::ExecAccess, "argocd", name)
 }
@@ -73,7 +86,7 @@ fn find<T: Serialize + kube::Resource>(list: &[Arc<T>], target: &Target) -> Opti
 
 impl Sim {
     pub fn new(world: World) -> Self {
-        Self { world, now: "2026-06-01T12:00:00Z".parse().unwrap(), log: Vec::new(), version: 100, born: 0 }
+        Self { world, now: "2026-06-01T12:00:00Z".parse().unwrap(), log: Vec::new(), observes: true, version: 100, born: 0 }
     }
 
     /// A stock instance.
@@ -142,6 +155,13 @@ impl Sim {
         }
         self.version += 1;
         new["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        if matches!(target.kind, Kind::ValidatingAdmissionPolicy | Kind::ValidatingAdmissionPolicyBinding) && new["spec"] != old["spec"] {
+            let generation = new["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
+            new["metadata"]["generation"] = json!(generation);
+            if self.observes && target.kind == Kind::ValidatingAdmissionPolicy {
+                new["status"]["observedGeneration"] = json!(generation);
+            }
+        }
         let gone = new.pointer("/metadata/deletionTimestamp").is_some_and(|t| !t.is_null())
             && new.pointer("/metadata/finalizers").and_then(Value::as_array).is_none_or(Vec::is_empty);
         self.put(target, (!gone).then_some(new));
@@ -200,9 +220,21 @@ impl Sim {
         }
         let contests = std::mem::take(&mut self.world.contests).at(self.now);
         self.world.contests = contests.saw(&plan.looks).wrote(&plan.looks, &done);
+        self.is_confined_where_it_is_let_in(&writes);
         self.report(&plan, &failures);
         self.now += jiff::SignedDuration::from_secs(1);
         writes.len()
+    }
+
+    /// In a confined instance no right is given before the policy is in force and allows that namespace.
+    fn is_confined_where_it_is_let_in(&self, writes: &[Write]) {
+        let given = writes.iter().filter(|w| self.world.settings.confine && w.layer == Layer::Server && w.direction == Direction::Widen);
+        for write in given {
+            let spec = &self.get(&admission_policy()).expect("a policy before any right")["spec"];
+            let (allows, namespace) = (&spec["validations"][0]["expression"], write.target.namespace.as_deref().expect("no right in all"));
+            assert!(allows.as_str().is_some_and(|e| e.contains(&format!("'{namespace}'"))), "{write:?} where {allows} is allowed");
+            assert!(self.get(&admission_binding()).is_some(), "a policy that is not bound");
+        }
     }
 
     fn report(&mut self, plan: &Plan, failures: &Failures) {
@@ -220,8 +252,12 @@ impl Sim {
     pub fn settle(&mut self) -> Vec<Write> {
         let from = self.log.len();
         for _ in 0..MOST_ROUNDS {
-            if self.round() == 0 {
-                return self.log[from..].to_vec();
+            if self.round() > 0 {
+                continue;
+            }
+            match self.plan().next.filter(|next| next.duration_since(self.now) <= PATIENCE) {
+                Some(next) => self.now = next,
+                None => return self.log[from..].to_vec(),
             }
         }
         panic!("no rest after {MOST_ROUNDS} rounds: {:#?}", self.plan().writes);

@@ -36,7 +36,7 @@ fn every_condition_is_there_from_the_beginning_and_in_its_order() {
         sim.declare("team", &spec);
         sim.round();
         let kinds: Vec<String> = sim.status("team").conditions.iter().map(|c| c.type_.clone()).collect();
-        let sometimes = [ConditionType::Exclusive, ConditionType::Confined, ConditionType::ClockSynced];
+        let sometimes = [ConditionType::Exclusive, ConditionType::ClockSynced];
         let always: Vec<String> = ConditionType::ALL.iter().filter(|k| !sometimes.contains(k)).map(|k| k.as_str().to_owned()).collect();
         assert_eq!(kinds, always);
         assert!(sim.status("team").conditions.iter().all(|c| !c.message.is_empty() && c.observed_generation == Some(1)));
@@ -95,6 +95,36 @@ fn a_right_that_others_gave_is_said_to_be_theirs() {
     let said = said(&open, &Failures::new());
     assert_eq!((said["ServerAuthorized"].0.as_str(), said["ServerAuthorized"].1.as_str()), ("True", "OpenByOthers"));
     assert!(said["ServerAuthorized"].2.contains("ClusterRoleBinding \"x\""));
+}
+
+#[test]
+fn what_opens_every_namespace_is_named_with_the_reason_and_the_cure() {
+    use crate::exec::openers::explain;
+    let instance = |kubernetes: &str, installer: &str| InstanceStatus {
+        kubernetes_version: Some(kubernetes.to_owned()),
+        argocd_version: Some("3.2.11".to_owned()),
+        installer: Some(installer.to_owned()),
+        ..InstanceStatus::default()
+    };
+    let reason = "RBAC: allowed by ClusterRoleBinding \"cd-b\" of ClusterRole \"cd-r\" to ServiceAccount \"argocd-server/argocd\"";
+    let allowed = |allowed| Answer { allowed, reason: if allowed { reason.to_owned() } else { String::new() } };
+    let get_only = Review { pods_get: allowed(true), exec_get: allowed(true), exec_create: allowed(false) };
+    let both = Review { exec_create: allowed(true), ..get_only.clone() };
+
+    let helm = explain(&get_only, &instance("v1.34.4", "Helm"));
+    for part in [
+        "ClusterRoleBinding \"cd-b\" of ClusterRole \"cd-r\"",
+        "before Kubernetes 1.35",
+        "server.clusterRoleRules.enabled: true",
+        "server.clusterRoleRules.rules",
+    ] {
+        assert!(helm.contains(part), "{part}: {helm}");
+    }
+    let manifests = explain(&get_only, &instance("v1.34.4", "Manifests"));
+    assert!(manifests.contains("give ClusterRole \"cd-r\" rules"), "{manifests}");
+    assert!(!explain(&both, &instance("v1.36.3", "Helm")).contains("1.35"), "where create is allowed, get is not what opens it");
+    let odd = Review { exec_create: Answer { allowed: true, reason: "webhook says so".to_owned() }, ..both };
+    assert!(explain(&odd, &instance("v1.36.3", "Helm")).contains("webhook says so"));
 }
 
 #[test]

@@ -1,0 +1,37 @@
+//! The emergency stop: one annotation on argocd-cm, and everything is withdrawn until it is gone. Pure.
+
+use serde_json::json;
+
+use super::world::World;
+use super::write::{Action, Direction, Kind, Layer, Target, Write};
+use crate::api::STOP;
+use crate::api::conditions::{Reason, Verdict, shorten};
+use crate::argocd::ARGOCD_CM;
+
+/// So much of the annotation's text is shown.
+const SHOWN: usize = 256;
+
+/// What is said to every object.
+#[must_use]
+pub fn verdict(world: &World, why: &str) -> Verdict {
+    let why: String = why.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let message = format!(
+        "stopped: {:?} (annotation {STOP} on ConfigMap {}/{ARGOCD_CM}); everything is withdrawn until it is removed: argocd-access stop --release -n {}",
+        shorten(why.trim(), SHOWN),
+        world.namespace(),
+        world.namespace()
+    );
+    Verdict::no(Reason::Stopped, message)
+}
+
+/// Sets the annotation, or removes it. It carries no version: a stop must not be refused because somebody else wrote.
+#[must_use]
+pub fn write(namespace: &str, why: Option<&str>) -> Write {
+    Write {
+        target: Target::namespaced(Kind::ConfigMap, namespace, ARGOCD_CM),
+        layer: Layer::Flag,
+        direction: if why.is_some() { Direction::Narrow } else { Direction::Widen },
+        action: Action::Merge(json!({"metadata": {"annotations": {STOP: why}}})),
+        why: if why.is_some() { "stop" } else { "release the stop" },
+    }
+}
