@@ -5,6 +5,7 @@ pub mod generate;
 pub mod plan;
 pub mod restore;
 pub mod run;
+pub mod stop;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,6 +46,9 @@ enum LogFormat {
 enum Command {
     /// Run the operator.
     Run(run::RunArgs),
+    /// Withdraw all access of an Argo CD instance at once, and hold it back until it is released. It works with your own rights, whether the
+    /// operator runs or not.
+    Stop(stop::StopArgs),
     /// Take back everything that the operator has set, and let go of the ExecAccess objects (they stay as records).
     Restore(restore::RestoreArgs),
     /// Show what would change, without changing anything: what ExecAccess objects in files would do, or what the operator would do now.
@@ -123,6 +127,9 @@ pub enum CliError {
     /// Something could not be taken back.
     #[error("{0}")]
     Restore(String),
+    /// It is not known that everything is stopped.
+    #[error("{0}")]
+    Stop(String),
     /// The arguments do not say what to do.
     #[error("{0}")]
     Usage(&'static str),
@@ -142,6 +149,7 @@ impl Cli {
         rustls::crypto::ring::default_provider().install_default().map_err(|_| CliError::Crypto)?;
         match self.command {
             Command::Run(args) => run::run(args).await?,
+            Command::Stop(args) => stop::stop(args).await?,
             Command::Restore(args) => restore::restore(args).await?,
             Command::Plan(args) => return plan::plan(args).await,
             Command::Crds => crds::print()?,

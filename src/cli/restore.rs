@@ -44,7 +44,11 @@ pub struct RestoreArgs {
     timeout: Duration,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// Reads a duration.
+///
+/// # Errors
+/// What it may be.
+pub fn duration(text: &str) -> Result<Duration, String> {
     crate::ingress::parse_duration(text).map(Duration::from_secs).ok_or_else(|| "hours, minutes and seconds, such as 90s or 2m".to_owned())
 }
 
@@ -78,10 +82,11 @@ pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Makes rounds until nothing is held any more.
 async fn withdraw(mut rounds: Rounds, touched: &Notify, deadline: Instant) -> Result<(), CliError> {
     loop {
         let verdict = if rounds.settled() { rounds.round().await } else { Verdict::Waiting };
-        let held = rounds.held();
+        let held = rounds.left().map(|left| left.held);
         if verdict == Verdict::Quiet && held == Some(0) {
             tracing::info!(instance = rounds.namespace(), "everything is taken back");
             return Ok(());

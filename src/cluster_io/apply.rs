@@ -60,6 +60,14 @@ pub async fn apply(client: &Client, plan: Plan<Prepared>, recent: &mut Recent, m
     Outcome { plan: plan.applied(), failures, stale, done }
 }
 
+/// Sends one write of its own, outside of any plan.
+///
+/// # Errors
+/// When the API server refuses, cannot be reached, or does not answer in time.
+pub async fn send_alone(client: &Client, write: &Write) -> Result<(), RequestError> {
+    send(client, write, &mut Recent::default()).await
+}
+
 async fn send(client: &Client, write: &Write, recent: &mut Recent) -> Result<(), RequestError> {
     let api = api(client, &write.target);
     let name = &write.target.name;

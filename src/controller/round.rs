@@ -18,7 +18,7 @@ use crate::cluster_io::{RequestError, request};
 use crate::exec::contests::Contests;
 use crate::exec::plan::{Applied, Plan};
 use crate::exec::status::{self, Failures, Reviews};
-use crate::exec::{self, Kind, Layer};
+use crate::exec::{self, Direction, Kind, Layer, Target};
 use crate::metrics::Metrics;
 
 /// A plan needs at most a handful of steps; more mean that somebody undoes them as fast as they are made.
@@ -27,6 +27,8 @@ const MAX_STEPS: usize = 16;
 const REVIEW_AGE: Duration = Duration::from_secs(20);
 /// As many statuses are written in one round; then the world is looked at again, so that a withdrawal never waits behind a thousand of them.
 const STATUSES: usize = 100;
+/// What will be another plan within this time is waited for.
+const SOON: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 /// The API server's version changes only when it is upgraded.
 const VERSION_AGE: Duration = Duration::from_secs(300);
 
@@ -71,6 +73,25 @@ pub struct Rounds {
     withdraw_all: bool,
     /// Who has rewritten what we set.
     contests: Contests,
+    /// Only take away.
+    beside: bool,
+    /// Leave it to the operator to tell.
+    silent: bool,
+    /// Where this process has written.
+    written: BTreeSet<Target>,
+}
+
+/// What is left to be taken away.
+#[derive(Clone, Debug, Default)]
+pub struct Left {
+    /// The objects that still hold our finalizer.
+    pub held: usize,
+    /// Where something is still to be taken away.
+    pub targets: Vec<Target>,
+    /// What cannot be taken away, and why.
+    pub debts: BTreeSet<String>,
+    /// Objects whose status does not say yet that they do not take effect.
+    pub untold: Vec<String>,
 }
 
 impl Rounds {
@@ -88,6 +109,9 @@ impl Rounds {
             reported: BTreeMap::new(),
             withdraw_all: false,
             contests: Contests::default(),
+            beside: false,
+            silent: false,
+            written: BTreeSet::new(),
         }
     }
 
@@ -96,6 +120,25 @@ impl Rounds {
     pub fn withdrawing(mut self) -> Self {
         self.withdraw_all = true;
         self
+    }
+
+    /// Rounds beside an operator that may be running: they only take away, and say nothing until they are told to.
+    #[must_use]
+    pub fn beside(mut self) -> Self {
+        self.beside = true;
+        self.silent = true;
+        self
+    }
+
+    /// From now on those are told that do not know yet that they do not take effect.
+    pub fn speak(&mut self) {
+        self.silent = false;
+    }
+
+    /// Where this process has written.
+    #[must_use]
+    pub fn written(&self) -> &BTreeSet<Target> {
+        &self.written
     }
 
     /// The namespace of the instance.
@@ -110,10 +153,16 @@ impl Rounds {
         self.watches.settled()
     }
 
-    /// The objects that still hold our finalizer.
-    pub fn held(&mut self) -> Option<usize> {
+    /// What is left to be taken away; `None` when the objects cannot be seen.
+    pub fn left(&mut self) -> Option<Left> {
         let world = self.watches.world(&mut self.recent, Outside { withdraw_all: self.withdraw_all, ..Outside::default() }).ok()?;
-        Some(world.accesses.iter().filter(|a| is_held(&a.metadata)).count())
+        let plan = exec::plan(&world, jiff::Timestamp::now());
+        Some(Left {
+            held: world.accesses.iter().filter(|a| is_held(&a.metadata)).count(),
+            targets: plan.writes.iter().filter(|w| w.direction == Direction::Narrow).map(|w| w.target.clone()).collect(),
+            debts: plan.outlooks.iter().filter_map(|o| o.debt.as_ref()).map(|d| d.message.clone()).collect(),
+            untold: world.accesses.iter().filter(|a| !is_told(a)).map(|a| a.name_any()).collect(),
+        })
     }
 
     /// Makes one round.
@@ -147,7 +196,10 @@ impl Rounds {
                     return Verdict::Failed;
                 }
             };
-            let plan = exec::plan(&world, now);
+            let mut plan = exec::plan(&world, now);
+            if self.beside {
+                plan.writes.retain(|w| w.direction != Direction::Widen);
+            }
             self.contests = contests.saw(&plan.looks);
             self.metrics.contended(self.watches.namespace(), self.contests.contended());
             // After a failure the plan is made once more, only to say what is true now.
@@ -160,6 +212,7 @@ impl Rounds {
             self.contests = std::mem::take(&mut self.contests).wrote(&outcome.plan.looks, &outcome.done);
             self.tell_released(&outcome, &going).await;
             bindings_changed |= outcome.done.iter().any(|t| !matches!(t.kind, Kind::ConfigMap | Kind::Ingress | Kind::ExecAccess));
+            self.written.extend(outcome.done.iter().cloned());
             stale = outcome.stale;
             failures = outcome.failures;
         }
@@ -187,7 +240,8 @@ impl Rounds {
             counts.iter_mut().filter(|(s, _)| *s == ready).for_each(|(_, n)| *n += 1);
             waiting_for_reviews |= status.server.iter().flat_map(|s| &s.namespaces).any(|n| n.granted_by_us && n.allowed != Some(true));
             // While steps are still to come there is nothing final to say, unless something failed.
-            let worth = settled || !failures.is_empty();
+            let final_word = settled || !failures.is_empty();
+            let worth = final_word && !self.silent && !(self.beside && is_told(&access));
             if worth && written < STATUSES && access.status.as_ref().is_none_or(|before| !status::same(before, &status)) {
                 match self.say(&access, &status).await {
                     Ok(version) => drop(version.map(|version| reported.insert(uid, Reported { version, status }))),
@@ -207,7 +261,8 @@ impl Rounds {
             tracing::warn!(name = unreadable.metadata.name, error = %unreadable.error, "an ExecAccess cannot be read by this version; what it has stays, nothing is added");
         }
         self.metrics.objects(self.watches.namespace(), counts);
-        match (failed, settled && !stale && !waiting_for_reviews && written < STATUSES) {
+        let soon = plan.next.is_some_and(|next| next.duration_since(now.0) < SOON);
+        match (failed, settled && !stale && !waiting_for_reviews && !soon && written < STATUSES) {
             (true, _) => Verdict::Failed,
             (false, true) => Verdict::Quiet,
             (false, false) => Verdict::Unsettled,
@@ -286,6 +341,11 @@ impl Rounds {
             Err(error) => tracing::warn!(error = %error.chain(), "the version of Kubernetes is not known; the stricter rules count"),
         }
     }
+}
+
+/// Whether an object's status says already that it does not take effect.
+fn is_told(access: &ExecAccess) -> bool {
+    access.status.as_ref().is_some_and(|s| s.conditions.iter().any(|c| c.type_ == "Active" && c.status == "False"))
 }
 
 /// The objects that are being deleted, by name.

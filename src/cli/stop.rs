@@ -1,0 +1,138 @@
+//! `argocd-access stop`: the emergency stop. It sets an annotation on argocd-cm, at which a running operator withdraws everything, and
+//! withdraws everything itself with the same engine, so that no operator is needed.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use kube::Client;
+use kube::runtime::events::{Recorder, Reporter};
+use tokio::sync::Notify;
+
+use super::restore::duration;
+use super::{CliError, connect};
+use crate::api::STOP;
+use crate::argocd::ARGOCD_CM;
+use crate::cluster_io::apply;
+use crate::cluster_io::snapshot::{ClusterWatches, InstanceWatches};
+use crate::config::{InstanceConfig, ServerRoles};
+use crate::controller::round::{Left, Rounds, Verdict};
+use crate::exec;
+use crate::metrics::Metrics;
+
+/// A running operator tells every object within this time.
+const OPERATOR: Duration = Duration::from_secs(5);
+/// The longest reason.
+const REASON_LIMIT: usize = 256;
+
+/// The arguments of `stop`.
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// The namespace of the Argo CD instance. Default: that of the kubeconfig.
+    #[arg(long, short, env = "ARGOCD_ACCESS_NAMESPACE")]
+    namespace: Option<String>,
+    /// Why, for those who read the status: one line.
+    #[arg(long, default_value = "argocd-access stop", conflicts_with = "release", value_parser = reason)]
+    reason: String,
+    /// Remove the annotation again: the operator grants what is declared.
+    #[arg(long)]
+    release: bool,
+    /// How long to wait until everything is withdrawn.
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    timeout: Duration,
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    let fits = !text.trim().is_empty() && text.len() <= REASON_LIMIT && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned()).ok_or_else(|| format!("one line of 1 to {REASON_LIMIT} bytes"))
+}
+
+/// Stops, or releases.
+///
+/// # Errors
+/// When the annotation cannot be written, or something could not be withdrawn in time; what, and what to do.
+pub async fn stop(args: StopArgs) -> Result<(), CliError> {
+    let (client, default) = connect().await?;
+    let namespace = args.namespace.unwrap_or(default);
+    annotate(&client, &namespace, (!args.release).then_some(args.reason.as_str())).await?;
+    if args.release {
+        say(&format!("released: {ARGOCD_CM} in {namespace} has no annotation {STOP} any more; a running operator grants again what is declared"));
+        return Ok(());
+    }
+    say(&format!("stopped: {ARGOCD_CM} in {namespace} has the annotation {STOP}, and while it has, the operator grants nothing"));
+    let deadline = Instant::now() + args.timeout;
+    let mut rounds = rounds(&client, &namespace);
+    let left = withdraw(&mut rounds, deadline).await?;
+    told(&mut rounds, left, deadline.min(Instant::now() + OPERATOR)).await;
+    for target in rounds.written() {
+        say(&format!("withdrawn: {target}"));
+    }
+    say(&format!(
+        "nothing is granted in {namespace} any more; a terminal that is open takes one more command at most, and a restart of argocd-server ends all of them"
+    ));
+    Ok(())
+}
+
+async fn annotate(client: &Client, namespace: &str, why: Option<&str>) -> Result<(), CliError> {
+    let written = apply::send_alone(client, &exec::stop::write(namespace, why)).await;
+    written.map_err(|error| match error.code() {
+        Some(404) => CliError::Stop(format!("there is no ConfigMap {ARGOCD_CM} in {namespace}: name the namespace of your Argo CD with -n")),
+        _ => CliError::Stop(error.chain()),
+    })
+}
+
+/// Rounds that only take away. What the instance's settings are is not known, and none of them matters for that.
+fn rounds(client: &Client, namespace: &str) -> Rounds {
+    let mut settings = InstanceConfig::of(namespace);
+    settings.server_roles = ServerRoles::InPlace;
+    let cluster = Arc::new(ClusterWatches::start(client, &[]));
+    // It looks again and again anyway.
+    let touched = Arc::new(Notify::new());
+    let watches = InstanceWatches::start(client, settings, String::new(), cluster, &touched);
+    let recorder = Recorder::new(client.clone(), Reporter { controller: "argocd-access-stop".to_owned(), instance: None });
+    Rounds::new(client.clone(), watches, recorder, Arc::new(Metrics::default())).beside()
+}
+
+async fn withdraw(rounds: &mut Rounds, deadline: Instant) -> Result<Left, CliError> {
+    loop {
+        let verdict = if rounds.settled() { rounds.round().await } else { Verdict::Waiting };
+        let left = rounds.left();
+        if let (Verdict::Quiet, Some(left)) = (verdict, &left)
+            && left.targets.is_empty()
+            && left.debts.is_empty()
+        {
+            return Ok(left.clone());
+        }
+        if Instant::now() > deadline {
+            let what = match left {
+                None => "the ExecAccess objects cannot be seen".to_owned(),
+                Some(left) => left.targets.iter().map(ToString::to_string).chain(left.debts).collect::<Vec<_>>().join("; "),
+            };
+            let what = if what.is_empty() { "the last request failed; the log says why".to_owned() } else { what };
+            return Err(CliError::Stop(format!(
+                "the annotation is set, but not everything could be withdrawn from here in {}: {what}",
+                rounds.namespace()
+            )));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// A running operator tells every object that it is stopped. Where none does, it is told from here.
+async fn told(rounds: &mut Rounds, mut left: Left, deadline: Instant) {
+    while !left.untold.is_empty() && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        left = rounds.left().unwrap_or_default();
+    }
+    if !left.untold.is_empty() {
+        rounds.speak();
+        // What it could not write, it has logged.
+        let _ = rounds.round().await;
+    }
+}
+
+fn say(line: &str) {
+    // Nobody reading is no reason to stop halfway.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
