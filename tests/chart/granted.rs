@@ -80,6 +80,37 @@ async fn without_cluster_scope_no_cluster_role_binding_can_be_written() {
 }
 
 #[tokio::test]
+async fn where_it_is_to_confine_the_operator_writes_its_one_admission_policy_and_elsewhere_it_only_removes_it() {
+    const ADMISSION: &str = "admissionregistration.k8s.io/v1";
+    let bench = ControlPlane::shared(Kubernetes::V1_36).await;
+    let rules =
+        json!({"resourceRules": [{"apiGroups": ["example.invalid"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["things"]}]});
+    for confine in [true, false] {
+        let namespace = bench.namespace("confine").await;
+        install(bench, &namespace, &[&format!("instance.confine={confine}")]).await;
+        let client = operator(bench, &namespace).await;
+        let ours = format!("argocd-access-exec-{namespace}");
+        let write = async |client: &Client, kind: &str, name: &str| {
+            let spec = match kind {
+                "ValidatingAdmissionPolicy" => json!({"matchConstraints": rules, "validations": [{"expression": "true"}]}),
+                _ => json!({"policyName": name, "validationActions": ["Deny"]}),
+            };
+            let object = json!({"apiVersion": ADMISSION, "kind": kind, "metadata": {"name": name}, "spec": spec});
+            code(api(client, "", ADMISSION, kind).patch(name, &PatchParams::apply("argocd-access").force(), &Patch::Apply(object)).await)
+        };
+        for kind in ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] {
+            assert_eq!(write(&client, kind, &format!("{ours}-else")).await, Err(403), "{kind} of another name");
+            assert_eq!(write(&client, kind, &ours).await, if confine { Ok(()) } else { Err(403) }, "{kind}, confine: {confine}");
+            assert_eq!(write(&bench.client(), kind, &ours).await, Ok(()), "one left over from before");
+            let objects = api(&client, "", ADMISSION, kind);
+            assert_eq!(code(objects.list(&ListParams::default().fields(&format!("metadata.name={ours}"))).await), Ok(()), "{kind}");
+            assert_eq!(code(objects.list(&ListParams::default()).await), Err(403), "{kind}: all of them are not its business");
+            assert_eq!(code(objects.delete(&ours, &DeleteParams::default()).await), Ok(()), "{kind}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_operator_works_on_its_instance_and_sees_no_secret() {
     let bench = ControlPlane::shared(Kubernetes::V1_36).await;
     let namespace = bench.instance("reads").await;

@@ -22,7 +22,8 @@ pub async fn install(bench: &ControlPlane, namespace: &str, settings: &[&str]) -
 }
 
 /// Settings with which the chart renders everything that it can.
-const EVERYTHING: [&str; 6] = [
+const EVERYTHING: [&str; 7] = [
+    "instance.confine=true",
     "instance.serverRoles=InPlace",
     "instance.restartServer=WhenNeeded",
     "imagePullSecrets[0].name=pull",

@@ -10,6 +10,7 @@ fn every_rendering() -> Vec<Rendered> {
         &["instance.serverRoles=InPlace", "instance.inPlace.role="],
         &["instance.limits.allowClusterScope=false", "restore.enabled=false"],
         &["instance.argocdOperator=true"],
+        &["instance.confine=true"],
     ]
     .into_iter()
     .map(render)
@@ -138,6 +139,21 @@ fn without_cluster_scope_the_operator_can_remove_its_cluster_role_binding_but_no
     };
     assert_eq!(verbs_of(&["instance.limits.allowClusterScope=false"]), ["get", "list", "watch", "delete"]);
     assert_eq!(verbs_of(&[]), ["get", "list", "watch", "delete", "create", "patch"]);
+}
+
+#[test]
+fn only_where_it_is_to_confine_can_the_operator_write_the_admission_policy_and_it_can_always_remove_its_own() {
+    let verbs_of = |settings: &[&str]| -> Vec<String> {
+        let rendered = render(settings);
+        let rules: Vec<_> = rendered.rules().into_iter().filter(|(_, rule)| strings(rule, "apiGroups") == ["admissionregistration.k8s.io"]).collect();
+        for (_, rule) in &rules {
+            assert_eq!(strings(rule, "resources"), ["validatingadmissionpolicies", "validatingadmissionpolicybindings"]);
+            assert_eq!(strings(rule, "resourceNames"), ["argocd-access-exec-argocd"]);
+        }
+        rules.into_iter().flat_map(|(_, rule)| strings(rule, "verbs")).map(str::to_owned).collect()
+    };
+    assert_eq!(verbs_of(&[]), ["get", "list", "watch", "delete"]);
+    assert_eq!(verbs_of(&["instance.confine=true"]), ["get", "list", "watch", "delete", "create", "patch"]);
 }
 
 #[test]

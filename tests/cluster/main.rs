@@ -4,6 +4,7 @@
 //! * [`repair`], [`steady`]: what is undone when others change it, and that nothing is written when nothing has changed.
 //! * [`owners`], [`operated`]: shared objects that somebody else keeps, and who keeps rewriting them.
 //! * [`half_world`], [`refused`], [`refused_writes`], [`strays`]: something is missing, may not be read, may not be written, is elsewhere.
+//! * [`confinement`], [`stop`]: what argocd-server may not do, whatever its rights; and taking everything back at once.
 //! * [`uninstall`]: removing the operator, with its hooks and without.
 //! * [`plan`]: what would change.
 //! * [`schema`]: the CustomResourceDefinition. [`operator`]: the program itself.
@@ -22,6 +23,7 @@ mod support;
 mod applications;
 mod bench;
 mod bench_operator;
+mod confinement;
 mod half_world;
 mod hands;
 mod in_place;
@@ -37,6 +39,7 @@ mod repair;
 mod schema;
 mod several;
 mod steady;
+mod stop;
 mod strays;
 mod uninstall;
 mod world;

@@ -10,12 +10,13 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
+use crate::confinement::CONFINED;
 use crate::half_world::TEAM_A;
-use crate::hands::{ARGOCD_CM, becomes};
+use crate::hands::{ARGOCD_CM, becomes, short};
 use crate::support::process::{Finished, run};
 use crate::support::snapshot::{managed_fields, shared_objects, shared_snapshot};
-use crate::support::{ControlPlane, Kubernetes, chart, reaper};
-use crate::world::{Team, condition, message};
+use crate::support::{ControlPlane, Kubernetes, chart, manifests, reaper};
+use crate::world::{SOON, Team, condition, message};
 
 const EVERYWHERE: &str = "{subjects: [{kind: Group, name: all}], applications: [{project: shop, name: 'web-*'}], server: {scope: Cluster}}";
 
@@ -218,4 +219,87 @@ async fn uninstalling_one_of_two_instances_leaves_the_others_objects_alone() {
     let written: Vec<_> = cp.audit_writes(mark, "system:serviceaccount:").await.into_iter().filter(|w| w.namespace == staying.namespace).collect();
     assert!(written.is_empty(), "{written:#?}");
     staying.ready("team-a").await;
+}
+
+#[tokio::test]
+async fn helm_uninstall_takes_what_confines_along() {
+    let (cp, namespace) = prepared().await;
+    let before = shared_snapshot(&cp.client(), &namespace).await;
+    let team = Team::in_namespace(cp, namespace, CONFINED).await;
+    team.application("web-1", "shop").await;
+    team.grant("team-a", TEAM_A).await;
+    team.ready("team-a").await;
+    assert_eq!(team.confinement().await, (true, true));
+    let finished = team.release.uninstall(&[]).await;
+    assert!(finished.status.success(), "{}{}\n{}", finished.stdout, finished.stderr, team.release.kubelet.log());
+    assert_eq!(team.confinement().await, (false, false));
+    team.has_no_trace().await;
+    let mut after = team.shared().await;
+    after.remove("Application web-1");
+    assert_eq!(after, before);
+    assert_eq!(team.access("team-a").await.metadata.finalizers.unwrap_or_default(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn restore_from_a_laptop_takes_what_confines_along_without_knowing_the_configuration() {
+    let (cp, namespace) = prepared().await;
+    let team = Team::in_namespace(cp, namespace.clone(), CONFINED).await;
+    team.application("web-1", "shop").await;
+    team.grant("team-a", TEAM_A).await;
+    team.ready("team-a").await;
+    team.release.uninstall(&["--no-hooks"]).await.success();
+    assert_eq!(team.confinement().await, (true, true));
+    let mark = cp.audit_mark().await;
+    let restored = laptop(cp, &["restore", "--all", "--wait", "--namespace", &namespace]).await;
+    assert!(restored.status.success(), "{}", restored.stderr);
+    assert_eq!(team.confinement().await, (false, false));
+    team.has_no_trace().await;
+    let writes = short(&cp.audit_writes(mark, "kubernetes-admin").await);
+    let place =
+        |what: &str| writes.iter().position(|w| w.contains(what) && w.contains(&namespace)).unwrap_or_else(|| panic!("no {what} in {writes:#?}"));
+    assert!(place("delete rolebindings") < place("delete validatingadmissionpolicies"), "{writes:#?}");
+}
+
+#[tokio::test]
+async fn a_confined_instances_namespace_can_be_deleted_with_the_operator_in_it() {
+    let team = Team::with_values(CONFINED).await;
+    team.application("web-1", "shop").await;
+    team.grant("team-a", TEAM_A).await;
+    team.ready("team-a").await;
+    let finished = team.cp.kubectl(&["delete", "namespace", &team.namespace, "--timeout=40s"]).await;
+    assert!(finished.status.success(), "{}{}\n{}", finished.stdout, finished.stderr, team.release.kubelet.operator_log());
+    assert_eq!((team.bound().await.len(), team.confinement().await), (0, (false, false)), "{}", team.release.kubelet.operator_log());
+}
+
+#[tokio::test]
+async fn what_an_instance_that_declares_nothing_any_more_has_left_in_the_cluster_is_swept_at_the_start() {
+    let (cp, namespace) = prepared().await;
+    let name = format!("argocd-access-exec-{namespace}");
+    let labels = format!("{{argocd-access.dev/instance: {namespace}}}");
+    let left = format!(
+        "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {{ name: {name}, labels: {labels} }}
+roleRef: {{ apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view }}
+subjects: [{{ kind: ServiceAccount, name: argocd-server, namespace: {namespace} }}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {{ name: {name}, labels: {labels} }}
+spec:
+  matchConstraints: {{ resourceRules: [{{ apiGroups: [''], apiVersions: [v1], operations: [CONNECT], resources: [pods/exec] }}] }}
+  matchConditions: [{{ name: nobody, expression: 'false' }}]
+  validations: [{{ expression: 'false' }}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {{ name: {name}, labels: {labels} }}
+spec: {{ policyName: {name}, validationActions: [Deny] }}
+"
+    );
+    manifests::apply_text(&cp.client(), &namespace, &left).await;
+    // Confined or not: with no object there is nothing to confine.
+    let team = Team::in_namespace(cp, namespace, CONFINED).await;
+    becomes("nothing is left", SOON, (false, (false, false)), async || (team.cluster_binding().await.is_some(), team.confinement().await)).await;
 }

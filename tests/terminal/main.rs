@@ -8,6 +8,8 @@ mod support;
 mod world;
 
 mod bench;
+mod confined;
+mod confinement;
 mod dev_operators;
 mod instance;
 mod rights;

@@ -2,6 +2,8 @@
 //! own install.yaml gives argocd-server everywhere.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what a test cannot do fails it")]
 
+#[path = "confined.rs"]
+mod confined;
 #[path = "instance.rs"]
 #[allow(dead_code, reason = "the tests on the newer Kubernetes use the rest")]
 mod instance;
@@ -41,7 +43,12 @@ async fn the_stock_cluster_role_is_said_to_open_every_namespace_and_policy_alone
     let grant = format!("{}-argocd-server", team.namespace);
     let open = status.server.clone().unwrap().open_cluster_wide.unwrap();
     assert!(open.contains(&format!("ClusterRoleBinding \"{grant}\"")), "{open}");
-    assert!(message(&status, "ServerAuthorized").contains(&grant), "{status:#?}");
+    let said = message(&status, "ServerAuthorized");
+    for part in
+        [&format!("of ClusterRole \"{grant}\""), "before Kubernetes 1.35 `get` on pods/exec is enough", "server.clusterRoleRules.enabled: true"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
     instance.shell(&alice, &web).await;
 
     // Terminals stay on for another team; the policy refuses this one, although argocd-server may still exec.
@@ -56,6 +63,11 @@ async fn the_stock_cluster_role_is_said_to_open_every_namespace_and_policy_alone
     let server = format!("system:serviceaccount:{}:argocd-server", team.namespace);
     let may = team.cp.kubectl(&["auth", "can-i", "get", "pods", "--subresource=exec", "--as", &server, "--namespace", &web.destination]).await;
     assert_eq!(may.stdout.trim(), "yes", "which was said");
+}
+
+#[tokio::test]
+async fn a_confined_argocd_server_opens_a_terminal_only_where_an_object_grants_it_whatever_the_stock_cluster_role_allows() {
+    confined::a_terminal_opens_only_where_an_object_grants_it(Kubernetes::V1_34).await;
 }
 
 #[tokio::test]
