@@ -7,8 +7,10 @@ use crate::{
 };
 
 /// The pages with commands, and what their readers have done before.
-const PAGES: [(&str, Before); 7] = [
+const PAGES: &[(&str, Before)] = &[
     ("README.md", Before::ArgoCd),
+    ("docs/how-to/confine.md", Before::Granted),
+    ("docs/how-to/emergency-stop.md", Before::Granted),
     ("docs/how-to/install-on-helm-argocd.md", Before::ArgoCd),
     ("docs/how-to/observe-first.md", Before::Installed),
     ("docs/how-to/plan-in-ci.md", Before::Installed),
@@ -20,6 +22,16 @@ const PAGES: [(&str, Before); 7] = [
 #[tokio::test]
 async fn the_commands_of_the_readme_do_what_it_says() {
     page("README.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_to_confine_do_what_the_page_says() {
+    page("docs/how-to/confine.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_to_stop_everything_do_what_the_page_says() {
+    page("docs/how-to/emergency-stop.md").await;
 }
 
 #[tokio::test]
