@@ -7,6 +7,7 @@
 //! Nothing in here belongs to a runtime: every test has its own, and all share one control plane.
 
 use std::{
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     sync::OnceLock,
     time::{Duration, Instant},
@@ -306,8 +307,17 @@ impl ControlPlane {
 
     /// Runs helm as the administrator.
     pub async fn helm(&self, arguments: &[&str]) -> Finished {
-        let mut command = reaper::command(tools::path("helm"));
-        command.env("KUBECONFIG", self.kubeconfig_admin()).args(arguments);
+        self.run_helm("helm", arguments).await
+    }
+
+    /// Runs helm 3 as the administrator, by the name under which people have it: it calls itself by that name in `managedFields`.
+    pub async fn helm_3(&self, arguments: &[&str]) -> Finished {
+        self.run_helm("helm-3", arguments).await
+    }
+
+    async fn run_helm(&self, tool: &str, arguments: &[&str]) -> Finished {
+        let mut command = reaper::command(tools::path(tool));
+        command.arg0("helm").env("KUBECONFIG", self.kubeconfig_admin()).args(arguments);
         for variable in ["HOME", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
             command.env(variable, self.folder());
         }
