@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Map, Value, json};
 
 use super::admission::{Case, frozen_keys, is_our_key, key_of};
@@ -15,6 +16,7 @@ use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 use crate::api::conditions::{Reason, Verdict};
 use crate::api::is_held;
 use crate::api::status::{Change, PolicyStatus};
+use crate::argocd::instance::NoServer;
 use crate::argocd::policy::{self, BrokenLine, Data, MatchMode, csv};
 use crate::argocd::{ARGOCD_RBAC_CM, PART_OF};
 
@@ -233,7 +235,7 @@ fn writes(world: &World, data: &Data, keys: &BTreeMap<String, (Vec<String>, Stri
 /// creating it anew, be it empty; and it is never deleted by us.
 fn recreate(world: &World, target: &Target, values: &Map<String, Value>) -> Option<Write> {
     // In a namespace that is being deleted nothing can be created, and nobody holds anything for long.
-    if (values.is_empty() && !world.accesses.iter().any(|a| is_held(&a.metadata))) || world.is_going(world.namespace()) {
+    if (values.is_empty() && !world.accesses.iter().any(|a| is_held(&a.metadata))) || world.is_going(world.namespace()) || nobody_reads(world) {
         return None;
     }
     let direction = if values.is_empty() { Direction::Narrow } else { Direction::Widen };
@@ -249,6 +251,17 @@ fn recreate(world: &World, target: &Target, values: &Map<String, Value>) -> Opti
         action: Action::Apply(body),
         why: "create argocd-rbac-cm anew: Argo CD keeps the old policy until it sees a new one",
     })
+}
+
+/// Whether no argocd-server is there that could keep an old policy: Argo CD is being uninstalled, and who waits until its objects are gone
+/// must not meet one that we made anew. Pods that are ending take their sessions with them.
+fn nobody_reads(world: &World) -> bool {
+    let is_server = |pod: &Pod| {
+        let label = |key: &str| pod.metadata.labels.as_ref().and_then(|l| l.get(key)).map(String::as_str);
+        label(PART_OF.0) == Some(PART_OF.1) && label("app.kubernetes.io/component").is_none_or(|component| component == "server")
+    };
+    let runs = |pod: &Pod| pod.metadata.deletion_timestamp.is_none() && is_server(pod);
+    matches!(world.server(), Ok(Err(NoServer::Missing))) && world.pods.as_ref().is_ok_and(|pods| !pods.iter().any(|pod| runs(pod)))
 }
 
 fn outlook(world: &World, cases: &[Case], index: usize, key: &str, desired: &Desired, data: &Data, obstacle: Option<&Verdict>) -> PolicyOutlook {
@@ -281,6 +294,11 @@ fn outlook(world: &World, cases: &[Case], index: usize, key: &str, desired: &Des
             Some(remark) => Verdict::yes(Reason::SubjectNeverMatches, remark),
             None => Verdict::yes(Reason::Applied, format!("{} lines in {ARGOCD_RBAC_CM} key {key}", current.len())),
         }
+    } else if matches!(world.rbac_cm, Ok(None)) && nobody_reads(world) {
+        Verdict::no(
+            Reason::ConfigMapMissing,
+            format!("{ARGOCD_RBAC_CM} does not exist, and no argocd-server that would read it. Install Argo CD here"),
+        )
     } else if matches!(world.rbac_cm, Ok(None)) {
         Verdict::no(Reason::ConfigMapMissing, format!("{ARGOCD_RBAC_CM} does not exist; it is created"))
     } else {

@@ -154,6 +154,30 @@ fn a_deleted_config_map_is_created_anew_and_never_deleted() {
 }
 
 #[test]
+fn what_an_uninstall_of_argo_cd_takes_away_is_not_made_anew() {
+    let stays = |name: &str, labels: &str, more: &str| {
+        let mut sim = Sim::stock();
+        sim.grant("team", SPEC);
+        sim.world.deployments = Ok(Vec::new());
+        let pod = format!("{{metadata: {{name: {name}, labels: {labels}{more}}}}}");
+        sim.world.pods = Ok(vec![std::sync::Arc::new(serde_yaml::from_str(&pod).unwrap())]);
+        sim.put(&rbac_cm(), None);
+        sim.settle();
+        let made = sim.get(&rbac_cm()).is_some();
+        sim.delete("team");
+        sim.settle();
+        assert!(sim.world.accesses.is_empty(), "it holds nothing up");
+        assert_eq!(sim.get(&rbac_cm()).is_some(), made);
+        made
+    };
+    let server = "{app.kubernetes.io/part-of: argocd, app.kubernetes.io/component: server}";
+    assert!(!stays("argocd-server-1", server, ", deletionTimestamp: '2026-06-01T12:00:00Z'"));
+    assert!(!stays("web-1", "{app: web}", ""));
+    assert!(stays("argocd-server-1", server, ""), "it may still hold the old policy");
+    assert!(stays("argocd-server-1", "{app.kubernetes.io/part-of: argocd}", ""), "it may be one");
+}
+
+#[test]
 fn a_config_map_that_cannot_be_read_is_not_written() {
     let mut sim = Sim::stock();
     sim.world.rbac_cm = not_seen("configmaps");
