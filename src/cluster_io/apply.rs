@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
+use serde_json::Value;
 
 use super::recent::Recent;
 use super::{RequestError, request};
@@ -13,6 +14,7 @@ use crate::exec::plan::{Applied, Plan, Prepared};
 use crate::exec::status::Failures;
 use crate::exec::{Action, Direction, Kind, Target, Write};
 use crate::metrics::Metrics;
+use crate::ownership::behalf::{self, Name};
 
 /// What became of a plan's writes.
 #[derive(Debug)]
@@ -78,8 +80,11 @@ async fn send(client: &Client, write: &Write, recent: &mut Recent) -> Result<(),
             remember(&write.target, &object, recent);
         }
         Action::Merge(patch) => {
-            let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-            let object = request(format!("patch {}", write.target), api.patch(name, &params, &Patch::Merge(patch))).await?;
+            let object = merge(&api, &write.target, FIELD_MANAGER, patch).await?;
+            remember(&write.target, &object, recent);
+        }
+        Action::InName { name: owner, patch } => {
+            let object = in_name(&api, &write.target, owner, patch).await?;
             remember(&write.target, &object, recent);
         }
         Action::Delete { uid, resource_version } => {
@@ -93,6 +98,35 @@ async fn send(client: &Client, write: &Write, recent: &mut Recent) -> Result<(),
         }
     }
     Ok(())
+}
+
+async fn merge(api: &Api<DynamicObject>, target: &Target, manager: &str, patch: &Value) -> Result<DynamicObject, RequestError> {
+    let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+    request(format!("patch {target}"), api.patch(&target.name, &params, &Patch::Merge(patch))).await
+}
+
+/// What an apply in the owner's name would do is looked at before it is done: an apply takes away what it leaves out.
+async fn in_name(api: &Api<DynamicObject>, target: &Target, owner: &Name, patch: &Value) -> Result<DynamicObject, RequestError> {
+    if !owner.applies {
+        return merge(api, target, &owner.manager, patch).await;
+    }
+    let live = json(&request(format!("get {target}"), api.get(&target.name)).await?);
+    let mut params = PatchParams::apply(&owner.manager).force();
+    if let Some(body) = behalf::apply_of(&live, patch, &owner.manager) {
+        let body = Patch::Apply(body);
+        params.dry_run = true;
+        let answer = request(format!("try to apply {target}"), api.patch(&target.name, &params, &body)).await?;
+        params.dry_run = false;
+        if behalf::is_exactly(&live, patch, &owner.manager, &json(&answer)) {
+            return request(format!("apply {target}"), api.patch(&target.name, &params, &body)).await;
+        }
+    }
+    tracing::info!(object = %target, owner = owner.manager, "it cannot be written in the owner's name; our entry is taken away with the next write");
+    merge(api, target, FIELD_MANAGER, patch).await
+}
+
+fn json(object: &DynamicObject) -> Value {
+    serde_json::to_value(object).unwrap_or_default()
 }
 
 fn remember(target: &Target, object: &DynamicObject, recent: &mut Recent) {

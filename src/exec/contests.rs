@@ -66,6 +66,8 @@ struct Contest {
     /// The last ones, oldest first; at most [`REWRITES`].
     rewrites: Vec<(Timestamp, String)>,
     note: Option<Record>,
+    /// Who had written the field last when what we had set stood there.
+    by: Option<Writer>,
 }
 
 /// The memory of one instance.
@@ -107,6 +109,12 @@ impl Contests {
         self.fields.get(field).filter(|c| c.uid == uid)?.note.as_ref()
     }
 
+    /// Whether nobody has written the field since what we had set was seen in it.
+    #[must_use]
+    pub fn unwritten(&self, field: &FieldOf, by: Option<&Writer>) -> bool {
+        self.fields.get(field).is_some_and(|c| c.by.as_ref() == by)
+    }
+
     /// How many fields are given up now.
     #[must_use]
     pub fn contended(&self) -> usize {
@@ -146,7 +154,8 @@ impl Contests {
         if known.over.is_some() && look.version.is_some() && look.version <= known.over {
             return known;
         }
-        let mut contest = Contest { uid: look.uid.clone(), note: look.note.clone(), standing: look.stands, ..known.clone() };
+        let by = if look.stands { look.by.clone() } else { known.by.clone() };
+        let mut contest = Contest { uid: look.uid.clone(), note: look.note.clone(), standing: look.stands, by, ..known.clone() };
         let counts = look.by.as_ref().is_none_or(|by| !is_helm(&by.manager));
         if known.standing && !look.stands && counts {
             let manager = look.by.as_ref().map_or_else(|| "somebody who left no name".to_owned(), |by| by.manager.clone());

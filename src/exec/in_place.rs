@@ -17,7 +17,8 @@ use super::world::World;
 use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 use crate::api::status::Change;
 use crate::config::ServerRoles;
-use crate::ownership::{Manner, managed_fields};
+use crate::ownership::behalf::Name;
+use crate::ownership::{Holding, Manner, managed_fields};
 
 /// The annotation that says which rules we added: their indices in `rules()`.
 pub const ANNOTATION: &str = "argocd-access.dev/rules";
@@ -123,7 +124,7 @@ impl OwnRole<'_> {
                 return Ok(true);
             }
             let list: Vec<PolicyRule> = self.current.iter().cloned().chain(missing.iter().filter_map(|i| ours.get(*i).cloned())).collect();
-            put(self.target, self.meta, &list, &added.union(&missing).copied().collect(), Direction::Widen, wanted);
+            self.put(&list, &added.union(&missing).copied().collect(), Direction::Widen, wanted);
         } else if !added.is_empty() || self.meta.annotations.as_ref().is_some_and(|a| a.contains_key(ANNOTATION)) {
             if !frozen {
                 let mut list = self.current.to_vec();
@@ -132,7 +133,7 @@ impl OwnRole<'_> {
                         list.remove(at);
                     }
                 }
-                put(self.target, self.meta, &list, &BTreeSet::new(), Direction::Narrow, wanted);
+                self.put(&list, &BTreeSet::new(), Direction::Narrow, wanted);
             }
         } else {
             self.tidy(wanted);
@@ -147,7 +148,7 @@ impl OwnRole<'_> {
         }
         let left = added.difference(missing).copied().collect();
         let patch = json!({"metadata": {"resourceVersion": self.meta.resource_version, "annotations": {ANNOTATION: memory(&left)}}});
-        let action = Action::Merge(patch);
+        let action = Action::change(self.name(Direction::Keep), patch);
         wanted.writes.push(Write {
             target: self.target.clone(),
             layer: Layer::Server,
@@ -162,6 +163,33 @@ impl OwnRole<'_> {
             wanted.writes.push(shared::disown(self.target, Layer::Server, self.meta));
         }
     }
+
+    /// In whose name the list is to be written, if in somebody's.
+    fn name(&self, direction: Direction) -> Option<Name> {
+        let tracking = self.world.tracking();
+        let holding = Holding::of(self.target.place(), self.meta, &tracking);
+        if direction == Direction::Narrow { holding.name_to_give_back_in() } else { holding.name_to_set_in() }
+    }
+
+    fn put(&self, list: &[PolicyRule], added: &BTreeSet<usize>, direction: Direction, wanted: &mut Wanted) {
+        let patch = json!({
+            "metadata": {"resourceVersion": self.meta.resource_version, "annotations": {ANNOTATION: memory(added)}},
+            "rules": list,
+        });
+        let (from, to) = if direction == Direction::Widen {
+            (None, Some("pods get; pods/exec get, create".to_owned()))
+        } else {
+            (Some("pods get; pods/exec get, create".to_owned()), None)
+        };
+        wanted.changes.push(Change { object: self.target.to_string(), field: "rules".to_owned(), from, to });
+        wanted.writes.push(Write {
+            target: self.target.clone(),
+            layer: Layer::Server,
+            direction,
+            action: Action::change(self.name(direction), patch),
+            why: "rules of argocd-server's own role",
+        });
+    }
 }
 
 fn remembered(meta: &ObjectMeta) -> BTreeSet<usize> {
@@ -171,24 +199,4 @@ fn remembered(meta: &ObjectMeta) -> BTreeSet<usize> {
 
 fn memory(added: &BTreeSet<usize>) -> Value {
     if added.is_empty() { Value::Null } else { Value::String(added.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")) }
-}
-
-fn put(target: &Target, meta: &ObjectMeta, list: &[PolicyRule], added: &BTreeSet<usize>, direction: Direction, wanted: &mut Wanted) {
-    let patch = json!({
-        "metadata": {"resourceVersion": meta.resource_version, "annotations": {ANNOTATION: memory(added)}},
-        "rules": list,
-    });
-    let (from, to) = if direction == Direction::Widen {
-        (None, Some("pods get; pods/exec get, create".to_owned()))
-    } else {
-        (Some("pods get; pods/exec get, create".to_owned()), None)
-    };
-    wanted.changes.push(Change { object: target.to_string(), field: "rules".to_owned(), from, to });
-    wanted.writes.push(Write {
-        target: target.clone(),
-        layer: Layer::Server,
-        direction,
-        action: Action::Merge(patch),
-        why: "rules of argocd-server's own role",
-    });
 }

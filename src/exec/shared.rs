@@ -14,6 +14,7 @@ use super::write::{Action, Direction, Layer, Target, Wanted, Write};
 use crate::api::status::Change;
 use crate::ingress::{self, Want};
 use crate::ownership::before::{ANNOTATION, Before, Reading};
+use crate::ownership::behalf::Name;
 use crate::ownership::value::Now;
 use crate::ownership::{Decision, Holding, Keeper, Manner, Record, Terms, decide, managed_fields, remedy};
 
@@ -132,9 +133,9 @@ pub fn fold(world: &World, object: Object<'_>, fields: &[Field], at: &str) -> Fo
     let forget = idle && reading != Reading::Absent;
     let yields = fold.holding.manner() == Manner::Yield;
     if narrow.changed(&fold.before) || spoilt {
-        folded.wanted.writes.push(narrow.write(&object, Direction::Narrow, "give former values back"));
+        folded.wanted.writes.push(narrow.write(&object, fold.holding.name_to_give_back_in(), Direction::Narrow, "give former values back"));
     } else if widen.changed(&fold.before) {
-        folded.wanted.writes.push(widen.write(&object, Direction::Widen, "set what the terminal needs"));
+        folded.wanted.writes.push(widen.write(&object, fold.holding.name_to_set_in(), Direction::Widen, "set what the terminal needs"));
     } else if forget || (managed_fields::ours_present(object.meta) && (idle || yields)) {
         folded.wanted.writes.push(leave(object.target, object.layer, object.meta, forget));
     }
@@ -160,14 +161,19 @@ impl Fold<'_> {
         let path = field.section.path(&field.key);
         let current = object.current(field.section, &field.key);
         let id = (object.target.clone(), name.clone());
-        let remembered = self.before.fields.get(&name).or_else(|| self.world.contests.note(&id, uid(object.meta)).filter(|_| self.lost));
+        let by = self.holding.last_writer(&path);
+        // Helm's apply takes the memory with it that was written in its name, and what stands there then is Helm's own.
+        let by_helm = self.lost && self.holding.is_applied_by_helm(&path);
+        let in_its_name = by_helm && self.world.contests.unwritten(&id, by.as_ref());
+        let noted = self.world.contests.note(&id, uid(object.meta)).filter(|_| self.lost && (in_its_name || !by_helm));
+        let remembered = self.before.fields.get(&name).or(noted);
         let record = remembered.map(|record| ingress::follow(&field.key, record, current));
         let now = Now {
             current,
             record: record.as_ref(),
             owned_by_us: self.lost && (managed_fields::ours(object.meta, &path) || self.presumably_ours(field, current)),
             // Who adds an element to a list of ours owns the whole text from then on; our element is ours still.
-            owned_by_others: !ingress::is_list(&field.key) && self.holding.is_shared(&path, current),
+            owned_by_others: !ingress::is_list(&field.key) && !in_its_name && self.holding.is_shared(&path, current),
         };
         let ours = record.as_ref().is_some_and(|r| current == Some(r.ours.as_str())) || now.is_lost();
         // What is wanted is measured against the value that would stand there without us: a longer time of somebody else's is enough.
@@ -181,7 +187,7 @@ impl Fold<'_> {
             uid: uid(object.meta).to_owned(),
             version: version(object.meta),
             stands: ours,
-            by: self.holding.last_writer(&path),
+            by,
             sets: false,
             note: record.clone().filter(|_| ours),
             next: None,
@@ -287,7 +293,7 @@ impl Draft {
         !self.values.is_empty() || self.before != *before
     }
 
-    fn write(self, object: &Object<'_>, direction: Direction, why: &'static str) -> Write {
+    fn write(self, object: &Object<'_>, name: Option<Name>, direction: Direction, why: &'static str) -> Write {
         let (mut data, mut extra, mut annotations) = (Map::new(), Map::new(), Map::new());
         // An empty memory stays until our managedFields entry goes: without it, a value that was just given back would look like one of
         // ours whose memory was lost.
@@ -312,6 +318,6 @@ impl Draft {
             let empty = !rest && extra.values().all(Value::is_null);
             root.insert("spec".to_owned(), json!({"extraConfig": if empty { Value::Null } else { Value::Object(extra) }}));
         }
-        Write { target: object.target.clone(), layer: object.layer, direction, action: Action::Merge(patch), why }
+        Write { target: object.target.clone(), layer: object.layer, direction, action: Action::change(name, patch), why }
     }
 }

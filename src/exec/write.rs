@@ -7,6 +7,7 @@ use super::contests::Look;
 use super::world::uid;
 use crate::api::status::Change;
 use crate::argocd::tracking::Place;
+use crate::ownership::behalf::Name;
 
 /// The kinds that are written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,6 +139,13 @@ pub enum Action {
     Apply(Value),
     /// A JSON merge patch. It carries the observed resourceVersion, so that a stale plan is refused.
     Merge(Value),
+    /// The same in the name of the object's owner, whose next apply must not meet us.
+    InName {
+        /// Under which entry of `managedFields`.
+        name: Name,
+        /// The merge patch.
+        patch: Value,
+    },
     /// Deletion of this very object.
     Delete {
         /// The uid that was seen.
@@ -145,6 +153,17 @@ pub enum Action {
         /// The version that was seen.
         resource_version: String,
     },
+}
+
+impl Action {
+    /// A merge patch of somebody's object, in the name that this owner needs, if any.
+    #[must_use]
+    pub fn change(name: Option<Name>, patch: Value) -> Self {
+        match name {
+            Some(name) => Self::InName { name, patch },
+            None => Self::Merge(patch),
+        }
+    }
 }
 
 /// One write.

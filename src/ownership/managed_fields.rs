@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use serde_json::Value;
 
+use super::before::ANNOTATION;
 use crate::api::FIELD_MANAGER;
 
 /// Whether this entry is ours. Writes to the status subresource are no part of it.
@@ -16,10 +17,12 @@ pub fn ours_present(meta: &ObjectMeta) -> bool {
     meta.managed_fields.iter().flatten().any(is_ours)
 }
 
-/// The managers, other than us, that own the field at this path, such as `["data", "exec.enabled"]`.
+/// The managers, other than us, that own the field at this path, such as `["data", "exec.enabled"]`. One in whose name we wrote is none
+/// of them: they have our memory, which they never wrote.
 #[must_use]
 pub fn others(meta: &ObjectMeta, path: &[&str]) -> Vec<String> {
-    let foreign = meta.managed_fields.iter().flatten().filter(|entry| !is_ours(entry));
+    let in_their_name = |entry: &ManagedFieldsEntry| owns(entry, &["metadata", "annotations", ANNOTATION]);
+    let foreign = meta.managed_fields.iter().flatten().filter(|entry| !is_ours(entry) && !in_their_name(entry));
     foreign.filter(|entry| owns(entry, path)).filter_map(|entry| entry.manager.clone()).collect()
 }
 
@@ -99,6 +102,14 @@ mod tests {
         let manager = |key: &str| last_writer(&meta, &["data", key]).unwrap().manager;
         assert_eq!((manager("a"), manager("c"), manager("gone")), ("new".to_owned(), "other".to_owned(), "new".to_owned()));
         assert_eq!(last_writer(&ObjectMeta::default(), &["data", "a"]), None);
+    }
+
+    #[test]
+    fn who_has_our_memory_owns_nothing_of_its_own_accord() {
+        let mut meta = meta();
+        meta.managed_fields.as_mut().unwrap()[0].fields_v1.as_mut().unwrap().0["f:metadata"] =
+            serde_json::json!({"f:annotations": {format!("f:{ANNOTATION}"): {}}});
+        assert!(others(&meta, &["data", "exec.enabled"]).is_empty());
     }
 
     #[test]

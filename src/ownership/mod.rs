@@ -5,6 +5,7 @@
 //! would have to change themselves ([`remedy`]), and what comes back when it is withdrawn ([`before`], [`value`]).
 
 pub mod before;
+pub mod behalf;
 pub mod decision;
 pub mod managed_fields;
 pub mod owner;

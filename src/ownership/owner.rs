@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
+use super::behalf::{self, Name};
 use super::managed_fields::{self, Writer};
 use crate::api::FIELD_MANAGER;
 use crate::argocd::tracking::{CONTROLLER, Claim, Place, Tracking};
@@ -64,8 +65,8 @@ pub enum Owner {
 pub enum Manner {
     /// Our managedFields entry stays: others see who changed it, and an Application can leave the fields of our manager alone.
     Own,
-    /// Our managedFields entry is removed again, so that the owner's next apply meets no conflict (Helm 4 applies server-side and
-    /// fails on a field that somebody else owns).
+    /// No managedFields entry of ours may be met by the owner's next apply (Helm 4 applies server-side and fails on a field that somebody
+    /// else owns): it is written in the owner's name ([`behalf`]), or else our entry is removed again.
     Yield,
 }
 
@@ -102,6 +103,25 @@ impl<'a> Holding<'a> {
     #[must_use]
     pub fn manner(&self) -> Manner {
         if matches!(self.keeper, Keeper::Helm { .. }) { Manner::Yield } else { Manner::Own }
+    }
+
+    /// In whose name a value is to be set. One that helm 3 keeps is set in ours and left to nobody: no entry makes helm 3 fail, and a
+    /// value that nobody is on record for is known for ours, should the memory be lost.
+    #[must_use]
+    pub fn name_to_set_in(&self) -> Option<Name> {
+        self.name_to_give_back_in().filter(|name| name.applies)
+    }
+
+    /// In whose name a value is to be given back, so that it is theirs again.
+    #[must_use]
+    pub fn name_to_give_back_in(&self) -> Option<Name> {
+        if self.manner() == Manner::Yield { behalf::helm(self.meta) } else { None }
+    }
+
+    /// Whether the field is what helm 4 applies, or what was written in its name.
+    #[must_use]
+    pub fn is_applied_by_helm(&self, path: &[&str]) -> bool {
+        self.name_to_set_in().is_some_and(|name| managed_fields::others(self.meta, path).contains(&name.manager))
     }
 
     /// Who has the field at this path. `present`: whether it is there. `ours`: whether what stands there is what we remember to have set.

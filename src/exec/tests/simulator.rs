@@ -137,6 +137,10 @@ impl Sim {
 
     /// A merge patch by some manager.
     pub fn patch(&mut self, manager: &str, target: &Target, patch: &Value) -> Result<(), String> {
+        self.patch_as(manager, Operation::Update, target, patch)
+    }
+
+    pub fn patch_as(&mut self, manager: &str, operation: Operation, target: &Target, patch: &Value) -> Result<(), String> {
         let Some(old) = self.get(target) else { return Err(format!("{target}: not found")) };
         let sent = patch.pointer("/metadata/resourceVersion").and_then(Value::as_str);
         if sent.is_some_and(|sent| old.pointer("/metadata/resourceVersion").and_then(Value::as_str) != Some(sent)) {
@@ -144,7 +148,7 @@ impl Sim {
         }
         let mut new = old.clone();
         fields::merge(&mut new, patch);
-        fields::settle_ownership(&old, &mut new, manager, Operation::Update);
+        fields::settle_ownership(&old, &mut new, manager, operation);
         self.store(target, &old, new);
         Ok(())
     }
@@ -177,6 +181,10 @@ impl Sim {
         self.log.push(write.clone());
         match &write.action {
             Action::Merge(patch) => self.patch(FIELD_MANAGER, &write.target, patch),
+            Action::InName { name, patch } => {
+                let operation = if name.applies { Operation::Apply } else { Operation::Update };
+                self.patch_as(&name.manager, operation, &write.target, patch)
+            }
             Action::Apply(body) => {
                 let old = self.get(&write.target).unwrap_or_else(|| json!({"metadata": {"uid": format!("uid-{}", self.version)}}));
                 let mut new = old.clone();
