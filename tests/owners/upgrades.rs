@@ -2,13 +2,8 @@
 //! `ExecAccess` Helm owns what it owned.
 
 use crate::hands::{ARGOCD_CM, becomes};
-use crate::release::{BASE, Helm, Pair, TEAM_A, TIMEOUT, milliseconds};
+use crate::release::{BASE, Helm, LONGER, ON, Pair, TEAM_A, TIMEOUT, UNRELATED, milliseconds};
 use crate::world::{SOON, Team};
-
-const UNRELATED: &str =
-    "{configs: {cm: {timeout.reconciliation: 60s}}, server: {ingress: {annotations: {nginx.ingress.kubernetes.io/proxy-read-timeout: '60'}}}}";
-const LONGER: &str = "{server: {ingress: {annotations: {nginx.ingress.kubernetes.io/proxy-read-timeout: '120'}}}}";
-const ON: &str = "{configs: {cm: {exec.enabled: true}}, server: {ingress: {annotations: {nginx.ingress.kubernetes.io/proxy-read-timeout: '60'}}}}";
 
 /// The flag and the timeout that a terminal needs are there.
 async fn is_complete(pair: &Pair, team: &Team, when: &str) {
