@@ -1,6 +1,7 @@
 //! The operator's configuration file: what the platform admin allows, per Argo CD instance. Strict: an unknown key is an error. Pure.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -112,7 +113,8 @@ pub struct Limits {
     /// Whether `reason` must be given.
     pub require_reason: bool,
     /// The longest time from `validity.notBefore` (or the object's creation) to `validity.notAfter`, such as `8h`; `null`: no limit.
-    pub max_duration: Option<String>,
+    #[serde(deserialize_with = "longest")]
+    pub max_duration: Option<Duration>,
     /// Whether `validity.notAfter` must be given.
     pub require_not_after: bool,
 }
@@ -192,6 +194,15 @@ impl Config {
     }
 }
 
+/// Hours, minutes and seconds, such as `8h`.
+fn longest<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let seconds = crate::ingress::parse_duration(&text).filter(|seconds| *seconds > 0);
+    let seconds =
+        seconds.ok_or_else(|| serde::de::Error::custom(format!("maxDuration: {text:?} must be hours, minutes and seconds, such as 8h or 1h30m")))?;
+    Ok(Some(Duration::from_secs(seconds)))
+}
+
 fn is_shell(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-'))
 }
@@ -229,6 +240,19 @@ mod tests {
     fn shells_that_argo_cd_would_misread_are_refused() {
         assert!(refusal("instances: [{namespace: a, shells: [' sh']}]").contains("\" sh\""));
         assert!(refusal("instances: [{namespace: a, shells: ['a,b']}]").contains("a,b"));
+    }
+
+    #[test]
+    fn the_longest_duration_is_read_or_refused_when_the_file_is() {
+        let longest = |text: &str| {
+            Config::parse(&format!("instances: [{{namespace: a, limits: {{maxDuration: {text}}}}}]"), "a").map(|c| c.instances[0].limits.max_duration)
+        };
+        assert_eq!(longest("8h").unwrap(), Some(Duration::from_secs(8 * 3600)));
+        assert_eq!(longest("1h30m").unwrap(), Some(Duration::from_secs(5400)));
+        assert_eq!(longest("null").unwrap(), None);
+        for bad in ["8 hours", "0s", "'8'", "1d", "-1h", "''"] {
+            assert!(refusal(&format!("instances: [{{namespace: a, limits: {{maxDuration: {bad}}}}}]")).contains("maxDuration"), "{bad}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The operator's metrics. Labels come from fixed sets only.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +54,7 @@ pub struct Metrics {
     last_round: Family<InstanceLabels, Gauge>,
     watches: Family<WatchLabels, Gauge>,
     contended: Family<InstanceLabels, Gauge>,
+    skew: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -66,10 +68,17 @@ impl Default for Metrics {
         registry.register("round_duration_seconds", "How long a reconcile round took", duration.clone());
         registry.register("objects", "ExecAccess objects, by instance and status of Ready", objects.clone());
         registry.register("last_round_timestamp_seconds", "When the last reconcile round of the instance ended", last_round.clone());
+        let skew = Gauge::default();
+        skew.set(f64::NAN);
+        registry.register(
+            "clock_skew_seconds",
+            "By how much the API server's clock is ahead of the operator's (negative: behind); NaN while it is not known",
+            skew.clone(),
+        );
         registry.register("watch_healthy", "1 when the watch of the kind works, 0 when it fails", watches.clone());
         registry.register("contended_fields", "Values that are not written for now, because somebody keeps rewriting them", contended.clone());
         registry.register("build", "The version that is running", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        Self { registry: Mutex::new(registry), writes, rounds, duration, objects, last_round, watches, contended }
+        Self { registry: Mutex::new(registry), writes, rounds, duration, objects, last_round, watches, contended, skew }
     }
 }
 
@@ -107,6 +116,11 @@ impl Metrics {
     /// Sets whether a watch works.
     pub fn watch(&self, kind: &'static str, healthy: bool) {
         self.watches.get_or_create(&WatchLabels { kind }).set(i64::from(healthy));
+    }
+
+    /// Sets how far the API server's clock is ahead.
+    pub fn clock_skew(&self, ahead: Option<jiff::SignedDuration>) {
+        self.skew.set(ahead.map_or(f64::NAN, |ahead| ahead.as_secs_f64()));
     }
 
     /// All of them as text, in the OpenMetrics format.

@@ -33,7 +33,7 @@ use super::time::{Validity, Window};
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "What is missing, when not ready"),
     printcolumn(name = "Role", type_ = "string", json_path = ".status.policy.role", description = "The Argo CD role that carries the grant"),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
-    printcolumn(name = "Next", type_ = "date", json_path = ".status.nextTransition", description = "When the access opens, closes or expires next", priority = "1"),
+    printcolumn(name = "Next", type_ = "string", json_path = ".status.nextTransition", description = "When the access opens, closes or expires next"),
     printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspend", priority = "1"),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = "1"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -81,8 +81,11 @@ pub struct ExecAccessSpec {
     #[schemars(length(max = 32))]
     pub schedule: Vec<Window>,
 
-    /// What becomes of open terminals when access is withdrawn. `Drain`: they end when their person types, or not at all.
-    /// `RestartServer`: argocd-server is restarted, which ends every open terminal of the instance; needs `restartServer: WhenNeeded`.
+    /// What becomes of open terminals when access is withdrawn: at the end of a window or of the validity, when the object is suspended,
+    /// narrowed or deleted. `Drain`: they end when their person types, or not at all. `RestartServer`: argocd-server is restarted once after
+    /// the withdrawal, if this object's access may have left a terminal open (`status.sessionsMayRemain`). That ends every open terminal of
+    /// the instance, whoever has it, so with a schedule at the end of each window. It needs `restartServer: WhenNeeded` of the instance;
+    /// where that is not so, condition `Active` says what to do. A deleted object goes after the restart has been ordered.
     #[serde(default)]
     pub on_revoke: OnRevoke,
 

@@ -16,6 +16,8 @@ fn with(pointer: &str, value: Value) -> ExecAccess {
             "roleName": "dev-operators", "reason": "INC-4711",
             "server": {"scope": "Namespaces", "namespaces": {"names": ["shop"], "selector": {"matchLabels": {"a": "b"}}}},
             "ingress": {"timeout": "1h"},
+            "validity": {"notBefore": "2026-06-01T08:00:00Z", "notAfter": "2026-07-01T08:00:00Z"},
+            "schedule": [{"days": ["Mon", "Fri"], "from": "08:00", "to": "18:00", "timeZone": "Europe/Paris"}],
         },
     });
     if !pointer.is_empty() {
@@ -82,6 +84,9 @@ fn bad() -> Vec<(&'static str, Value, &'static str)> {
         ("/spec/ingress/timeout", json!("5m1h"), "hours, minutes and seconds in this order"),
         ("/spec/ingress/timeout", json!("9s"), "between 10s and 24h"),
         ("/spec/ingress/timeout", json!("24h1s"), "between 10s and 24h"),
+        ("/spec/validity/notAfter", json!("2026-06-01T08:00:00Z"), "notBefore must be earlier than notAfter"),
+        ("/spec/validity/notBefore", json!("2026-07-01T10:00:00+01:00"), "notBefore must be earlier than notAfter"),
+        ("/spec/schedule/0/to", json!("08:00"), "from and to must differ"),
     ];
     let invisible = ["a\nb", "a\tb", "a\rb", "a\0b", "a\u{200b}b", "a\u{202e}b", "a\u{feff}b", "a\u{2028}b", "\u{ad}a", "a\u{e000}"];
     bad.extend(invisible.map(|name| (NAME, json!(name), "control or invisible characters")));
@@ -129,6 +134,13 @@ fn every_rule_accepts_what_is_good() {
         ("/spec/ingress/timeout", json!("10s")),
         ("/spec/ingress/timeout", json!("24h")),
         ("/spec/ingress/timeout", json!("1h30m5s")),
+        ("/spec/validity", json!({})),
+        ("/spec/validity/notBefore", json!("2026-07-01T09:59:59+02:00")),
+        ("/spec/validity/notBefore", Value::Null),
+        ("/spec/validity/notAfter", Value::Null),
+        ("/spec/schedule", json!([])),
+        ("/spec/schedule/0/to", json!("24:00")),
+        ("/spec/schedule/0/to", json!("07:00")),
     ];
     for (pointer, value) in good {
         assert_eq!(refusals(&with(pointer, value.clone())), Vec::<String>::new(), "{pointer} {value}");

@@ -2,7 +2,9 @@
 //!
 //! `apply` is the only module that writes to anything but our own status and Events.
 
+pub mod api_server;
 pub mod apply;
+pub mod declared;
 pub mod recent;
 pub mod report;
 pub mod review;

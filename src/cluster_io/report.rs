@@ -2,13 +2,15 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Patch, PatchParams};
+use kube::core::PartialObjectMeta;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Client, Resource, ResourceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{RequestError, request};
-use crate::api::conditions::shorten;
+use crate::api::conditions::{Reason, shorten};
 use crate::api::{ExecAccess, ExecAccessStatus, FIELD_MANAGER};
+use crate::exec::world::Unreadable;
 
 /// The API's limit on an Event's note is 1 kB; the client does not cut it.
 const NOTE_LIMIT: usize = 1000;
@@ -34,6 +36,22 @@ pub async fn write_status(client: &Client, access: &ExecAccess, status: &ExecAcc
     }
 }
 
+/// Says of an object that cannot be read that it cannot.
+///
+/// # Errors
+/// When the API server refuses. That the object is gone, or another one by now, is no error.
+pub async fn write_unreadable(client: &Client, unreadable: &Unreadable, patch: &Value) -> Result<(), RequestError> {
+    let (namespace, name) = (unreadable.metadata.namespace.clone().unwrap_or_default(), unreadable.metadata.name.clone().unwrap_or_default());
+    // The answer cannot be read as an `ExecAccess` either.
+    let api: Api<PartialObjectMeta<ExecAccess>> = Api::namespaced(client.clone(), &namespace);
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    match request(format!("write the status of ExecAccess {namespace}/{name}"), api.patch_status(&name, &params, &Patch::Merge(patch))).await {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// The Event of a transition of `Ready`, when there was one.
 #[must_use]
 pub fn transition(access: &ExecAccess, status: &ExecAccessStatus) -> Option<Event> {
@@ -47,7 +65,17 @@ pub fn transition(access: &ExecAccess, status: &ExecAccessStatus) -> Option<Even
     let what: Vec<String> = spec.applications.iter().map(|a| format!("{}/{}", a.project, a.name)).take(5).collect();
     let why = spec.reason.as_deref().map(|r| format!(" Reason: {r}.")).unwrap_or_default();
     let note = format!("{}. Subjects: {}. Applications: {}.{why}", after.message.trim_end_matches('.'), who.join(", "), what.join(", "));
-    let normal = after.status == "True" || matches!(after.reason.as_str(), "Suspended" | "Observing" | "Deleting" | "Withdrawn" | "Pending");
+    let declared = [
+        Reason::Suspended,
+        Reason::Observing,
+        Reason::Deleting,
+        Reason::Withdrawn,
+        Reason::Pending,
+        Reason::BeforeStart,
+        Reason::Expired,
+        Reason::OutsideSchedule,
+    ];
+    let normal = after.status == "True" || declared.iter().any(|reason| reason.as_str() == after.reason);
     Some(Event {
         type_: if normal { EventType::Normal } else { EventType::Warning },
         reason: after.reason.clone(),

@@ -7,12 +7,12 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Service};
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher::Config;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
+use super::declared::Declared;
 use super::recent::Recent;
 use super::watch::{Probe, Watch, whole, without_managed_fields};
 use crate::api::ExecAccess;
@@ -54,7 +54,7 @@ pub struct InstanceWatches {
     settings: InstanceConfig,
     exec_cluster_role: String,
     cluster: Arc<ClusterWatches>,
-    accesses: Watch<DeserializeGuard<ExecAccess>>,
+    accesses: Watch<Declared>,
     argocd_cm: Watch<ConfigMap>,
     rbac_cm: Watch<ConfigMap>,
     params_cm: Watch<ConfigMap>,
@@ -218,10 +218,10 @@ impl InstanceWatches {
     fn accesses(&self, recent: &mut Recent) -> Seen<(Vec<Arc<ExecAccess>>, Vec<Unreadable>)> {
         let mut readable = Vec::new();
         let mut unreadable = Vec::new();
-        for guarded in self.accesses.all()? {
-            match &guarded.0 {
+        for declared in self.accesses.all()? {
+            match &declared.0 {
                 Ok(access) => readable.push(Arc::new(access.clone())),
-                Err(invalid) => unreadable.push(Unreadable { metadata: invalid.metadata.clone(), error: invalid.error.clone() }),
+                Err(invalid) => unreadable.push(invalid.clone()),
             }
         }
         Ok((recent.over(Kind::ExecAccess, Ok(readable))?, unreadable))

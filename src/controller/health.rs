@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 
 /// A watch that fails for longer than this is taken for stuck.
 const STUCK: Duration = Duration::from_secs(600);
-/// The loop makes a round at least every 20 s; one that has made none for so long hangs.
+/// The loop makes a round at least every 15 s; one that has made none for so long hangs.
 const SILENT: Duration = Duration::from_secs(300);
 
 /// So long may an answer take that is under way when we end: a client that never finishes its request must not hold us up.

@@ -1,5 +1,5 @@
-//! When a round is made: after a change (a little later, so that a burst is one round), after a failure (later each time), and every
-//! 20 s, because what others grant is not watched but asked for.
+//! When a round is made: after a change (a little later, so that a burst is one round), after a failure (later each time), when an access
+//! opens, closes or expires, and every 15 s: what others grant is not watched but asked for, and a clock may be set.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::round::{Rounds, Verdict};
 /// Changes within this time are taken together.
 const DEBOUNCE: Duration = Duration::from_millis(50);
 /// The longest time between two rounds.
-const RESYNC: Duration = Duration::from_secs(20);
+const RESYNC: Duration = Duration::from_secs(15);
 /// The first wait after a failure, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(30));
 
@@ -31,6 +31,7 @@ pub async fn run(mut rounds: Rounds, touched: Arc<Notify>, health: Arc<Health>, 
             Verdict::Waiting => Duration::from_millis(100),
             Verdict::Failed => RETRY.0.saturating_mul(1 << failed.min(8)).min(RETRY.1),
         };
+        let pause = pause.min(until(rounds.next()));
         tokio::select! {
             // After a failure a change does not shorten the wait below the first step: a storm of changes must not become one of requests.
             () = async { touched.notified().await; tokio::time::sleep(if failed > 0 { RETRY.0 } else { DEBOUNCE }).await } => {}
@@ -38,4 +39,9 @@ pub async fn run(mut rounds: Rounds, touched: Arc<Notify>, health: Arc<Health>, 
             changed = stop.changed() => if changed.is_err() { return },
         }
     }
+}
+
+/// How long it is until then: a little more than it, since a timer may be early.
+fn until(next: Option<jiff::Timestamp>) -> Duration {
+    next.map_or(Duration::MAX, |next| next.duration_since(jiff::Timestamp::now()).try_into().unwrap_or(Duration::ZERO) + Duration::from_millis(5))
 }

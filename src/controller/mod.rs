@@ -1,5 +1,6 @@
 //! The loops that join watches, plan, writes and reports: one for each Argo CD instance, and the HTTP server beside them.
 
+pub mod clocks;
 pub mod health;
 pub mod instance;
 pub mod round;

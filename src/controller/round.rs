@@ -8,16 +8,18 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::events::Recorder;
 use kube::{Client, ResourceExt};
 
+use super::clocks::Clocks;
 use crate::api::{ExecAccess, ExecAccessStatus, is_held};
+use crate::cluster_io::RequestError;
 use crate::cluster_io::apply::{self, Outcome};
 use crate::cluster_io::recent::{Recent, version};
 use crate::cluster_io::report;
 use crate::cluster_io::review::reviews;
 use crate::cluster_io::snapshot::{InstanceWatches, Outside};
-use crate::cluster_io::{RequestError, request};
 use crate::exec::contests::Contests;
 use crate::exec::plan::{Applied, Plan};
 use crate::exec::status::{self, Failures, Reviews};
+use crate::exec::world::Unreadable;
 use crate::exec::{self, Direction, Kind, Layer, Target};
 use crate::metrics::Metrics;
 
@@ -29,8 +31,6 @@ const REVIEW_AGE: Duration = Duration::from_secs(20);
 const STATUSES: usize = 100;
 /// What will be another plan within this time is waited for.
 const SOON: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
-/// The API server's version changes only when it is upgraded.
-const VERSION_AGE: Duration = Duration::from_secs(300);
 
 /// How a round ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,9 @@ pub struct Rounds {
     metrics: Arc<Metrics>,
     recent: Recent,
     reviewed: Option<(Instant, Reviews)>,
-    version: Option<(Instant, String)>,
+    clocks: Clocks,
+    /// When the last plan may be another one.
+    next: Option<jiff::Timestamp>,
     /// The statuses that were written last, until the watch shows them: a round in between must not write them again.
     reported: BTreeMap<String, Reported>,
     withdraw_all: bool,
@@ -105,7 +107,8 @@ impl Rounds {
             metrics,
             recent: Recent::default(),
             reviewed: None,
-            version: None,
+            clocks: Clocks::default(),
+            next: None,
             reported: BTreeMap::new(),
             withdraw_all: false,
             contests: Contests::default(),
@@ -153,6 +156,12 @@ impl Rounds {
         self.watches.settled()
     }
 
+    /// When a round is due, if nothing but time passes.
+    #[must_use]
+    pub fn next(&self) -> Option<jiff::Timestamp> {
+        self.next
+    }
+
     /// What is left to be taken away; `None` when the objects cannot be seen.
     pub fn left(&mut self) -> Option<Left> {
         let world = self.watches.world(&mut self.recent, Outside { withdraw_all: self.withdraw_all, ..Outside::default() }).ok()?;
@@ -180,28 +189,32 @@ impl Rounds {
     }
 
     async fn steps(&mut self) -> Verdict {
-        self.look_up_version().await;
+        self.next = None;
+        self.clocks.look(&self.client, &self.metrics).await;
         let mut failures = Failures::new();
         let mut stale = false;
         let mut bindings_changed = false;
         for step in 0..=MAX_STEPS {
-            let kubernetes_version = self.version.as_ref().map(|(_, v)| v.clone());
+            let (kubernetes_version, server_ahead) = (self.clocks.version(), self.clocks.server_ahead());
             let now = jiff::Timestamp::now();
             let contests = self.contests.clone().at(now);
-            let outside = Outside { kubernetes_version, server_ahead: None, withdraw_all: self.withdraw_all, contests: contests.clone() };
-            let world = match self.watches.world(&mut self.recent, outside) {
+            let outside = Outside { kubernetes_version, server_ahead, withdraw_all: self.withdraw_all, contests: contests.clone() };
+            let mut world = match self.watches.world(&mut self.recent, outside) {
                 Ok(world) => world,
                 Err(not_seen) => {
                     tracing::warn!(instance = self.watches.namespace(), %not_seen, "nothing can be done without the ExecAccess objects");
                     return Verdict::Failed;
                 }
             };
+            // What was granted is known from the statuses; an older one than the last would tell of a withdrawal that is long past.
+            world.accesses = world.accesses.iter().map(|access| self.with_last_status(access)).collect();
             let mut plan = exec::plan(&world, now);
             if self.beside {
                 plan.writes.retain(|w| w.direction != Direction::Widen);
             }
             self.contests = contests.saw(&plan.looks);
             self.metrics.contended(self.watches.namespace(), self.contests.contended());
+            self.next = plan.next;
             // After a failure the plan is made once more, only to say what is true now.
             if plan.writes.is_empty() || !failures.is_empty() || stale || step == MAX_STEPS {
                 let settled = plan.writes.is_empty();
@@ -258,7 +271,8 @@ impl Rounds {
         }
         self.reported = reported;
         for unreadable in &plan.unreadable {
-            tracing::warn!(name = unreadable.metadata.name, error = %unreadable.error, "an ExecAccess cannot be read by this version; what it has stays, nothing is added");
+            tracing::warn!(name = unreadable.metadata.name, error = %unreadable.error, over = unreadable.over, "an ExecAccess cannot be read by this version; within its validity what it has stays, and nothing is added");
+            failed |= settled && !self.say_unreadable(unreadable, &now).await;
         }
         self.metrics.objects(self.watches.namespace(), counts);
         let soon = plan.next.is_some_and(|next| next.duration_since(now.0) < SOON);
@@ -297,6 +311,16 @@ impl Rounds {
         Ok(version)
     }
 
+    async fn say_unreadable(&self, unreadable: &Unreadable, now: &Time) -> bool {
+        let Some(patch) = unreadable.status_patch(now) else { return true };
+        let written = report::write_unreadable(&self.client, unreadable, &patch).await;
+        self.metrics.status_written(if written.is_ok() { "ok" } else { "failed" });
+        if let Err(error) = &written {
+            tracing::warn!(error = %error.chain(), "a status was not written");
+        }
+        written.is_ok()
+    }
+
     async fn review(&mut self, plan: &Plan<Applied>, bindings_changed: bool) -> Reviews {
         let wanted: BTreeSet<String> = status::to_review(&plan.outlooks);
         let Some(service_account) = plan.instance.service_account.as_deref().filter(|_| !wanted.is_empty()) else {
@@ -329,16 +353,6 @@ impl Rounds {
         }
         for access in outcome.done.iter().filter(|t| t.kind == Kind::ExecAccess).filter_map(|t| going.get(&t.name)) {
             report::publish(&self.recorder, access, &report::released()).await;
-        }
-    }
-
-    async fn look_up_version(&mut self) {
-        if self.version.as_ref().is_some_and(|(when, _)| when.elapsed() < VERSION_AGE) {
-            return;
-        }
-        match request("ask for the API server's version", self.client.apiserver_version()).await {
-            Ok(info) => self.version = Some((Instant::now(), info.git_version)),
-            Err(error) => tracing::warn!(error = %error.chain(), "the version of Kubernetes is not known; the stricter rules count"),
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::clock::Clock;
 use super::grant::{self, Grant};
+use super::time::{Phase, Times};
 use super::world::{World, uid};
 use super::{confinement, stop};
 use crate::api::conditions::{Reason, Verdict};
@@ -54,7 +56,7 @@ pub struct Case {
 
 /// Judges all objects of the instance. The order is by age: the older one wins wherever two want the same.
 #[must_use]
-pub fn judge(world: &World) -> Vec<Case> {
+pub fn judge(world: &World, clock: Clock) -> Vec<Case> {
     let mut accesses = world.accesses.clone();
     accesses.sort_by(|a, b| age(a).cmp(&age(b)));
     let instance_refusal = instance_refusal(world);
@@ -70,13 +72,13 @@ pub fn judge(world: &World) -> Vec<Case> {
                 .and_then(|grant| foreign.check(&grant, &own_roles).map(|()| grant))
                 .and_then(|grant| take_role(&mut roles, grant)),
         };
-        let active = active(world, &access);
         let (accepted, grant) = match judged {
             Ok(grant) => (Verdict::yes(Reason::Valid, "valid, and within the limits of this instance"), Some(grant)),
             Err(refusal) => (refusal, None),
         };
-        let standing = grant.is_some() && active.holds();
-        let effective = standing;
+        let active = grant.as_ref().map_or_else(|| active(world, &access), |grant| in_time(active(world, &access), &grant.times, clock));
+        let standing = grant.is_some() && (active.holds() || waits_for_its_time(active.reason));
+        let effective = grant.is_some() && active.holds();
         let active = if accepted.holds() { active } else { Verdict::no(accepted.reason, "nothing is granted, since the object is not accepted") };
         let remark = grant.as_ref().and_then(|grant| foreign.remark(grant));
         cases.push(Case { access, accepted, active, grant, standing, effective, remark });
@@ -86,6 +88,36 @@ pub fn judge(world: &World) -> Vec<Case> {
 
 fn age(access: &ExecAccess) -> (Option<jiff::Timestamp>, &str, Option<&str>) {
     (access.metadata.creation_timestamp.as_ref().map(|t| t.0), uid(&access.metadata), access.metadata.name.as_deref())
+}
+
+/// Whether an object will take effect by itself: what everybody shares stays switched on for it.
+#[must_use]
+pub fn waits_for_its_time(reason: Reason) -> bool {
+    matches!(reason, Reason::BeforeStart | Reason::OutsideSchedule)
+}
+
+/// The time limits of an object that nothing else withdraws. One that only observes has no windows; but what is over is over.
+fn in_time(active: Verdict, times: &Times, clock: Clock) -> Verdict {
+    let phase = times.phase(clock);
+    match (phase, active.reason) {
+        (Phase::Expired, Reason::InEffect | Reason::Observing) => {
+            let end = times.not_after().map(|end| end.to_string()).unwrap_or_default();
+            Verdict::no(
+                Reason::Expired,
+                format!("spec.validity.notAfter {end} has passed; the access is withdrawn, and the object stays as a record"),
+            )
+        }
+        (Phase::BeforeStart, Reason::InEffect) => {
+            let start = times.not_before().map(|start| start.to_string()).unwrap_or_default();
+            Verdict::no(Reason::BeforeStart, format!("spec.validity.notBefore {start} is still to come"))
+        }
+        (Phase::Outside, Reason::InEffect) => {
+            let next = times.next_transition(clock).filter(|next| Some(*next) != times.not_after());
+            let next = next.map_or_else(|| "no window is to come".to_owned(), |next| format!("the next window opens at {next}"));
+            Verdict::no(Reason::OutsideSchedule, format!("none of the windows of spec.schedule is open; {next}"))
+        }
+        _ => active,
+    }
 }
 
 fn active(world: &World, access: &ExecAccess) -> Verdict {

@@ -135,9 +135,16 @@ pub fn set(world: &World, case: &Case, reach: Option<&Reach>) -> Vec<String> {
     let nowhere = Reach::default();
     let is = |site: &Site| match site.unseen(world) {
         Some(_) => was_set(case, *site),
-        None => case.standing && site.has(world, name, reach.unwrap_or(&nowhere)),
+        // Its key is an object's own: while it is there it is set, also for one that is to hold nothing any more.
+        None => (case.standing || *site == Site::Policy) && site.has(world, name, reach.unwrap_or(&nowhere)),
     };
     Site::ALL.iter().filter(|site| is(site)).map(|site| site.as_str().to_owned()).collect()
+}
+
+/// Whether policy lines stood there for the object when its status was written last.
+#[must_use]
+pub fn had_lines(case: &Case) -> bool {
+    was_set(case, Site::Policy)
 }
 
 fn was_set(case: &Case, site: Site) -> bool {

@@ -4,22 +4,18 @@
 //! Both follow the existence of any object that stands, not its windows: nothing is rolled twice a day.
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use serde_json::json;
 
 use super::admission::Case;
+use super::restart;
 use super::shared::{self, Field, Folded};
 use super::source::Source;
 use super::withheld::Withheld;
 use super::world::{World, data};
-use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
+use super::write::Wanted;
 use crate::api::conditions::{Reason, Verdict};
 use crate::argocd::instance::NoServer;
 use crate::argocd::{ARGOCD_CM, EXEC_ENABLED, EXEC_SHELLS, PART_OF};
-use crate::config::RestartServer;
 use crate::ingress::Want;
-
-/// The annotation by which `kubectl rollout restart` restarts pods.
-const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// What the layer wants, and what it says to objects that stand. `at` is the time of a change, as a record keeps it.
 #[must_use]
@@ -47,11 +43,8 @@ pub fn fold(world: &World, cases: &[Case], at: &str) -> (Wanted, Verdict) {
     withheld.extend(source.refusals(world, config_map, &asked));
     wanted.writes.extend(source.tidy(world, config_map));
     let restart = restart_due(world, &source);
-    if let Some(write) = restart.as_ref().filter(|_| wanted.writes.is_empty()).and_then(|due| restart_write(world, due, at)) {
-        wanted.writes.push(write);
-    }
-    if let Some(write) = disown_deployment(world) {
-        wanted.writes.push(write);
+    if let Some(due) = restart.as_ref().filter(|_| wanted.writes.is_empty()).and_then(|due| due.parse().ok()) {
+        wanted.writes.extend(restart::write(world, due, at, "restart argocd-server: exec.shells changed"));
     }
     let verdict = verdict(config_map, restart.as_deref(), world, &source);
     let verdict = match (undecided, Withheld::sum(&withheld), restart_unseen(world, &source)) {
@@ -97,22 +90,7 @@ fn frozen(world: &World, source: &Source<'_>) -> bool {
 fn restart_due(world: &World, source: &Source<'_>) -> Option<String> {
     let record = source.record(EXEC_SHELLS)?;
     let changed: jiff::Timestamp = record.at.parse().ok()?;
-    let server = world.server().ok()?.ok()?;
-    let pods = world.pods.as_ref().ok()?;
-    let is_server = |labels: &std::collections::BTreeMap<String, String>| {
-        !server.pod_labels.is_empty() && server.pod_labels.iter().all(|(k, v)| labels.get(k) == Some(v))
-    };
-    let servers = pods.iter().filter(|p| p.metadata.labels.as_ref().is_some_and(is_server));
-    let started = |p: &k8s_openapi::api::core::v1::Pod| {
-        p.status.as_ref().and_then(|s| s.start_time.as_ref()).or(p.metadata.creation_timestamp.as_ref()).map(|t| t.0)
-    };
-    // Times are whole seconds: a pod that is made in the very second of the change tells by its template that it came after a restart.
-    let restarted = |p: &k8s_openapi::api::core::v1::Pod| {
-        let at = p.metadata.annotations.as_ref().and_then(|a| a.get(RESTARTED_AT)).and_then(|t| t.parse::<jiff::Timestamp>().ok());
-        at.is_some_and(|at| at >= changed)
-    };
-    let mut before = servers.filter(|p| !restarted(p)).filter_map(|p| started(p));
-    before.any(|start| start <= changed).then(|| record.at.clone())
+    restart::any_pod_from_before(world, changed)?.then(|| record.at.clone())
 }
 
 /// Why it is not known whether argocd-server has started since our change of `exec.shells`.
@@ -120,39 +98,6 @@ fn restart_unseen(world: &World, source: &Source<'_>) -> Option<String> {
     let record = source.record(EXEC_SHELLS)?;
     let not_seen = world.pods.as_ref().err()?;
     Some(format!("{ARGOCD_CM} {EXEC_SHELLS} changed at {}; whether argocd-server has started since then is not known: {not_seen}", record.at))
-}
-
-/// The restart itself, once for each change.
-fn restart_write(world: &World, due: &str, at: &str) -> Option<Write> {
-    if world.settings.restart_server != RestartServer::WhenNeeded {
-        return None;
-    }
-    let name = world.server().ok()?.ok()?.deployment;
-    let deployment = world.deployments.as_ref().ok()?.iter().find(|d| d.metadata.name.as_deref() == Some(name.as_str()))?;
-    let template = deployment.spec.as_ref().and_then(|s| s.template.metadata.as_ref()).and_then(|m| m.annotations.as_ref());
-    let restarted: Option<jiff::Timestamp> = template.and_then(|a| a.get(RESTARTED_AT)).and_then(|t| t.parse().ok());
-    if restarted.is_some_and(|r| due.parse::<jiff::Timestamp>().is_ok_and(|due| r >= due)) {
-        return None;
-    }
-    let patch = json!({
-        "metadata": {"resourceVersion": deployment.metadata.resource_version},
-        "spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: at}}}},
-    });
-    let target = Target::namespaced(Kind::Deployment, world.namespace(), &name);
-    Some(Write {
-        target,
-        layer: Layer::Flag,
-        direction: Direction::Keep,
-        action: Action::Merge(patch),
-        why: "restart argocd-server: exec.shells changed",
-    })
-}
-
-/// A restart leaves no managedFields entry either.
-fn disown_deployment(world: &World) -> Option<Write> {
-    let deployment = world.deployments.as_ref().ok()?.iter().find(|d| crate::ownership::managed_fields::ours_present(&d.metadata))?;
-    let target = Target::namespaced(Kind::Deployment, world.namespace(), deployment.metadata.name.as_deref()?);
-    Some(shared::disown(&target, Layer::Flag, &deployment.metadata))
 }
 
 fn verdict(config_map: &ConfigMap, restart: Option<&str>, world: &World, source: &Source<'_>) -> Verdict {
@@ -177,9 +122,8 @@ fn verdict(config_map: &ConfigMap, restart: Option<&str>, world: &World, source:
     match restart {
         Some(at) => {
             let message = format!(
-                "{ARGOCD_CM} {EXEC_SHELLS} changed at {at}, and argocd-server reads it only when it starts: kubectl -n {} rollout restart deployment/{} (ends all open terminals; restartServer: WhenNeeded lets the operator do it)",
-                world.namespace(),
-                world.server().ok().and_then(Result::ok).map_or_else(|| "argocd-server".to_owned(), |s| s.deployment)
+                "{ARGOCD_CM} {EXEC_SHELLS} changed at {at}, and argocd-server reads it only when it starts: {} (ends all open terminals; restartServer: WhenNeeded lets the operator do it)",
+                restart::command(world)
             );
             Verdict::yes(Reason::RestartRequired, message)
         }

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
+use super::time::Times;
 use crate::api::conditions::{Reason, Verdict, shorten};
 use crate::api::{ApplicationSelector, ExecAccess, IngressMode, ServerScope, Subject, SubjectKind};
 use crate::argocd::policy::NamePattern;
@@ -30,6 +32,8 @@ pub struct Grant {
     pub place: Place,
     /// What the Ingresses get; `None`: they are left alone.
     pub ingress: Option<IngressWish>,
+    /// When it is in effect.
+    pub times: Times,
 }
 
 /// A choice of applications.
@@ -110,6 +114,7 @@ pub fn parse(access: &Arc<ExecAccess>, instance_namespace: &str, limits: &Limits
         applications,
         place: place(access, limits)?,
         ingress: ingress_wish(access)?,
+        times: times(access, limits)?,
     })
 }
 
@@ -211,6 +216,39 @@ fn place(access: &ExecAccess, limits: &Limits) -> Result<Place, Refusal> {
             Ok(if chosen.is_empty() && selector.is_none() { Place::Destinations } else { Place::Chosen(chosen, selector) })
         }
     }
+}
+
+fn times(access: &ExecAccess, limits: &Limits) -> Result<Times, Refusal> {
+    let times = Times::parse(&access.spec.validity, &access.spec.schedule).map_err(invalid)?;
+    let Some(end) = times.not_after() else {
+        if limits.require_not_after {
+            return Err(limit("this instance requires spec.validity.notAfter (limit requireNotAfter): say when the access ends"));
+        }
+        return match limits.max_duration {
+            Some(longest) => Err(limit(format!(
+                "spec.validity.notAfter is missing, and this instance allows an access of at most {} (limit maxDuration)",
+                duration(longest)
+            ))),
+            None => Ok(times),
+        };
+    };
+    // Without a beginning of its own it begins when it is made; before it is there, now is as good.
+    let start = times.not_before().or(access.metadata.creation_timestamp.as_ref().map(|t| t.0));
+    if let (Some(longest), Some(start)) = (limits.max_duration, start)
+        && end.duration_since(start).unsigned_abs() > longest
+        && end > start
+    {
+        let since = if times.not_before().is_some() { "spec.validity.notBefore" } else { "the object's creation" };
+        return Err(limit(format!("spec.validity.notAfter {end} is more than {} after {since} {start} (limit maxDuration)", duration(longest))));
+    }
+    Ok(times)
+}
+
+/// A duration as it is written in a configuration.
+fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect::<Vec<_>>().concat()
 }
 
 fn ingress_wish(access: &ExecAccess) -> Result<Option<IngressWish>, Refusal> {

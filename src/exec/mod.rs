@@ -6,6 +6,7 @@
 //! `plan` is the one function that the controller, the command line and the tests share.
 
 pub mod admission;
+pub mod clock;
 pub mod confinement;
 pub mod contests;
 pub mod debts;
@@ -20,11 +21,15 @@ pub mod openers;
 pub mod plan;
 pub mod policy;
 pub mod preview;
+pub mod restart;
 pub mod server;
+pub mod sessions;
 pub mod shared;
 pub mod source;
 pub mod status;
 pub mod stop;
+pub mod time;
+pub mod unreadable;
 pub mod withheld;
 pub mod world;
 pub mod write;

@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
 
 use super::admission::{self, Case};
+use super::clock::{self, Clock};
 use super::confinement::{self, Confinement};
 use super::contests::Look;
 use super::debts::{self, Debt};
@@ -19,9 +20,11 @@ use super::hold::Hold;
 use super::ingress::IngressOutlook;
 use super::policy::PolicyOutlook;
 use super::server::ServerOutlook;
+use super::sessions::{self, Remaining};
+use super::time::Times;
 use super::world::{Unreadable, World, uid};
 use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
-use super::{flag, ingress, policy, server};
+use super::{flag, ingress, policy, restart, server};
 use crate::api::conditions::{Reason, Verdict, shorten};
 use crate::api::status::{Change, InstanceStatus, UndeclaredGrant};
 use crate::api::{ABANDON, ExecAccess, FINALIZER, Mode, is_held};
@@ -108,19 +111,22 @@ pub struct Outlook {
     pub debt: Option<Debt>,
 }
 
-/// Makes the plan. `now` is used for the time of a change only.
+/// Makes the plan for this time.
 #[must_use]
 pub fn plan(world: &World, now: jiff::Timestamp) -> Plan<Prepared> {
-    let mut cases = admission::judge(world);
+    let clock = Clock::new(now, world.server_ahead);
+    let world = &*world.at(clock);
+    let mut cases = admission::judge(world, clock);
+    let next = next_look(world, &cases, clock);
     let finalizers = add_finalizers(&mut cases);
     let folded = fold(world, &cases, now);
     let withdrawn = !folded.wanted.writes.iter().any(|w| is_waited_for(world, w));
-    let mut releases: Vec<Write> =
-        if withdrawn { cases.iter().filter_map(|case| release(world, case, &folded.debts)).collect() } else { abandoned(&cases) };
+    let released = |(index, case)| release(world, case, &folded.debts, folded.remaining.get(&index));
+    let mut releases: Vec<Write> = if withdrawn { cases.iter().enumerate().filter_map(released).collect() } else { abandoned(&cases) };
     releases.extend(world.unreadable.iter().filter_map(|unreadable| release_unreadable(world, unreadable, withdrawn)));
     let observed = observe(world, &cases, &folded, now);
-    let next = folded.confinement.next;
-    let outlooks = outlooks(world, &cases, &folded, observed);
+    let next = next.into_iter().chain(folded.confinement.next).min();
+    let outlooks = outlooks(world, &cases, &folded, clock, observed);
     Plan {
         writes: step(folded.wanted.writes, finalizers, releases),
         outlooks,
@@ -140,6 +146,13 @@ fn is_waited_for(world: &World, write: &Write) -> bool {
         (Layer::Confinement, _) => false,
         _ => write.direction != Direction::Widen,
     }
+}
+
+/// When the plan may be another one, if nothing but time passes.
+fn next_look(world: &World, cases: &[Case], clock: Clock) -> Option<jiff::Timestamp> {
+    let in_time = |case: &&Case| case.standing || case.active.reason == Reason::Observing;
+    let accesses = cases.iter().filter(in_time).filter_map(|case| case.grant.as_ref()?.times.next_look(clock));
+    accesses.chain(world.unreadable.iter().filter_map(|u| u.next_look(clock))).min()
 }
 
 /// One step out of all that is wanted.
@@ -182,10 +195,12 @@ fn finalizer_write(metadata: &ObjectMeta, finalizers: &[&str], why: &'static str
     }
 }
 
-/// Drops the finalizer of an object whose access is gone.
-fn release(world: &World, case: &Case, debts: &BTreeMap<String, Debt>) -> Option<Write> {
+/// Drops the finalizer of an object that is being deleted, and whose access is gone. One that is suspended or expired keeps it, although it
+/// holds nothing: it may be resumed or prolonged, what cannot be seen now may turn out to be there, and its deletion may ask for a restart.
+fn release(world: &World, case: &Case, debts: &BTreeMap<String, Debt>, remaining: Option<&jiff::Timestamp>) -> Option<Write> {
     let going = case.access.metadata.deletion_timestamp.is_some() || world.ending();
-    let owes = debts.contains_key(uid(&case.access.metadata)) && !is_abandoned(&case.access.metadata);
+    let owes = debts.contains_key(uid(&case.access.metadata)) || sessions::awaits_restart(world, case, remaining);
+    let owes = owes && !is_abandoned(&case.access.metadata);
     (going && is_held(&case.access.metadata) && !owes).then(|| drop_finalizer(&case.access.metadata))
 }
 
@@ -223,6 +238,7 @@ pub(super) struct Folded {
     flag: Verdict,
     confinement: Confinement,
     debts: BTreeMap<String, Debt>,
+    remaining: Remaining,
 }
 
 pub(super) fn fold(world: &World, cases: &[Case], now: jiff::Timestamp) -> Folded {
@@ -242,7 +258,12 @@ pub(super) fn fold(world: &World, cases: &[Case], now: jiff::Timestamp) -> Folde
         wanted.changes.extend(changes);
         wanted.looks.extend(looks);
     }
-    Folded { wanted, policy, server, ingress, flag, confinement, debts }
+    let remaining = sessions::remaining(world, cases, &server, now);
+    sessions::restart(world, cases, &remaining, &at, &mut wanted);
+    if !wanted.writes.iter().any(|w| w.target.kind == Kind::Deployment) {
+        wanted.writes.extend(restart::disown(world));
+    }
+    Folded { wanted, policy, server, ingress, flag, confinement, debts, remaining }
 }
 
 /// What each observing object would change: the plan with it minus the plan without it.
@@ -269,12 +290,12 @@ fn observe(world: &World, cases: &[Case], without: &Folded, now: jiff::Timestamp
     indices.into_iter().take(OBSERVED_LIMIT).map(changes_with).collect()
 }
 
-fn outlooks(world: &World, cases: &[Case], folded: &Folded, mut observed: BTreeMap<usize, Vec<Change>>) -> Vec<Outlook> {
+fn outlooks(world: &World, cases: &[Case], folded: &Folded, clock: Clock, mut observed: BTreeMap<usize, Vec<Change>>) -> Vec<Outlook> {
     let outlook = |(index, case): (usize, &Case)| Outlook {
         access: Arc::clone(&case.access),
         effective: case.effective,
         accepted: case.accepted.clone(),
-        active: case.active.clone(),
+        active: with_remark(case.active.clone(), sessions::remark(world, case, folded.remaining.get(&index))),
         policy: folded.policy.get(&index).cloned(),
         server: folded.server.get(&index).cloned(),
         flag: case.standing.then(|| folded.flag.clone()),
@@ -282,14 +303,26 @@ fn outlooks(world: &World, cases: &[Case], folded: &Folded, mut observed: BTreeM
         exclusive: None,
         undeclared: None,
         confined: Some(folded.confinement.verdict(folded.server.get(&index).map(|s| &s.reach))),
-        clock: None,
-        next_transition: None,
-        sessions_may_remain: None,
+        clock: limits(case).map(|_| clock::verdict(world.server_ahead)),
+        next_transition: limits(case).filter(|_| case.standing).and_then(|times| times.next_transition(clock)),
+        sessions_may_remain: folded.remaining.get(&index).copied(),
         changes: observed.remove(&index).unwrap_or_default(),
         set: debts::set(world, case, folded.server.get(&index).map(|s| &s.reach)),
         debt: folded.debts.get(uid(&case.access.metadata)).cloned(),
     };
     cases.iter().enumerate().map(outlook).collect()
+}
+
+/// The limits in time of an accepted object that has such.
+fn limits(case: &Case) -> Option<&Times> {
+    case.grant.as_ref().map(|grant| &grant.times).filter(|times| times.is_limited())
+}
+
+fn with_remark(verdict: Verdict, remark: Option<String>) -> Verdict {
+    match remark {
+        Some(remark) => Verdict { message: format!("{}; {remark}", verdict.message), ..verdict },
+        None => verdict,
+    }
 }
 
 /// The instance as found.

@@ -125,7 +125,9 @@ fn with_justified(rendered: Vec<String>, grant: &Grant, context: Context<'_>, cu
     if rules.is_empty() { Vec::new() } else { rules.into_iter().chain(members).collect() }
 }
 
-fn is_declared(grant: &Grant, object: &str) -> bool {
+/// Whether an object of a policy line is one that the grant means.
+#[must_use]
+pub fn is_declared(grant: &Grant, object: &str) -> bool {
     let parts: Vec<&str> = object.split('/').collect();
     let (project, namespace, name) = match parts.as_slice() {
         [project, name] => (*project, None, *name),
@@ -159,7 +161,8 @@ fn text(grant: &Grant, lines: &[String]) -> String {
 }
 
 /// The lines of a text that mean something.
-fn written(text: &str) -> Vec<String> {
+#[must_use]
+pub fn written(text: &str) -> Vec<String> {
     text.split('\n').map(|l| l.trim_matches(csv::is_go_space)).filter(|l| !l.is_empty() && !l.starts_with('#')).map(ToOwned::to_owned).collect()
 }
 

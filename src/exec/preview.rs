@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::admission;
+use super::clock::Clock;
 use super::plan::fold;
 use super::world::World;
 use crate::api::ExecAccess;
@@ -33,11 +34,13 @@ pub struct Preview {
 /// Without any it is what the operator would change now.
 #[must_use]
 pub fn preview(world: &World, declared: &[ExecAccess], now: jiff::Timestamp) -> Preview {
+    let clock = Clock::new(now, world.server_ahead);
+    let world = &*world.at(clock);
     let with = World { accesses: merged(world, declared, now), ..world.clone() };
-    let cases = admission::judge(&with);
+    let cases = admission::judge(&with, clock);
     let mut changes = fold(&with, &cases, now).wanted.changes;
     if !declared.is_empty() {
-        let without = fold(world, &admission::judge(world), now).wanted.changes;
+        let without = fold(world, &admission::judge(world, clock), now).wanted.changes;
         changes.retain(|change| !without.contains(change));
     }
     changes.sort();

@@ -137,6 +137,9 @@ fn failed(verdict: Verdict, layers: &[Layer], failures: &Failures) -> Verdict {
             | Reason::Suspended
             | Reason::Withdrawn
             | Reason::Stopped
+            | Reason::BeforeStart
+            | Reason::Expired
+            | Reason::OutsideSchedule
             | Reason::Invalid
             | Reason::LimitExceeded
             | Reason::RoleNameTaken

@@ -1,5 +1,6 @@
 //! What is seen of one Argo CD instance and its cluster: the input of every plan. Pure data; filled by `cluster_io`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,7 +11,9 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::clock::Clock;
 use super::contests::Contests;
+pub use super::unreadable::Unreadable;
 use crate::api::{ExecAccess, INSTANCE_LABEL, STOP};
 use crate::argocd::instance::{self, NoServer, Server};
 use crate::argocd::kinds::{AppProject, Application, ArgoCD};
@@ -34,15 +37,6 @@ impl std::fmt::Display for NotSeen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "the operator cannot read {}: {}; check its Role and ClusterRole (the chart grants get, list and watch)", self.kind, self.why)
     }
-}
-
-/// An `ExecAccess` that this version cannot parse: frozen, never widened.
-#[derive(Clone, Debug)]
-pub struct Unreadable {
-    /// Its metadata.
-    pub metadata: ObjectMeta,
-    /// Why.
-    pub error: String,
 }
 
 /// Everything that a plan depends on.
@@ -136,9 +130,23 @@ impl World {
         }
     }
 
-    /// The objects that cannot be parsed and whose grants stay as they are: those that nobody has asked to go, and that nobody has stopped.
+    /// The objects that cannot be parsed and whose grants stay as they are: those that nobody has asked to go or has stopped, and that
+    /// are not over.
     pub fn frozen(&self) -> impl Iterator<Item = &Unreadable> {
-        self.unreadable.iter().filter(|u| !self.ending() && self.stopped().is_none() && u.metadata.deletion_timestamp.is_none())
+        self.unreadable.iter().filter(|u| !self.ending() && self.stopped().is_none() && u.metadata.deletion_timestamp.is_none() && !u.over)
+    }
+
+    /// The same world at this time: what cannot be parsed is frozen within its validity only.
+    #[must_use]
+    pub fn at(&self, clock: Clock) -> Cow<'_, Self> {
+        if self.unreadable.iter().all(|u| u.over == u.is_over(clock)) {
+            return Cow::Borrowed(self);
+        }
+        let mut world = self.clone();
+        for unreadable in &mut world.unreadable {
+            unreadable.over = unreadable.is_over(clock);
+        }
+        Cow::Owned(world)
     }
 
     /// Whether everything is withdrawn, whatever is declared: the operator is being removed, or the instance's namespace is. The latter

@@ -8,11 +8,11 @@ use argocd_access::api::ExecAccessStatus;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::Api;
-use kube::api::{DeleteParams, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 use crate::hands::{ARGOCD_CM, RBAC_CM, becomes, key};
-use crate::support::{ControlPlane, eventually, eventually::that, managers, manifests};
+use crate::support::{ControlPlane, eventually, eventually::that, managers};
 use crate::world::{SOON, Team, condition, message};
 
 /// What most of these tests declare.
@@ -69,10 +69,6 @@ spec:
     }
 
     /// The ExecAccess objects as they are, readable to this version or not.
-    fn accesses_raw(&self) -> Api<DynamicObject> {
-        manifests::api(&self.client(), &self.namespace, "argocd-access.dev/v1alpha1", "ExecAccess")
-    }
-
     fn deployments(&self) -> Api<Deployment> {
         Api::namespaced(self.client(), &self.namespace)
     }

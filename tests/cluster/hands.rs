@@ -203,6 +203,11 @@ impl Team {
         self.accesses().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
 
+    /// The ExecAccess objects as they are, also where this version cannot parse one.
+    pub fn accesses_raw(&self) -> Api<DynamicObject> {
+        manifests::api(&self.client(), &self.namespace, "argocd-access.dev/v1alpha1", "ExecAccess")
+    }
+
     pub async fn access(&self, name: &str) -> ExecAccess {
         self.accesses().get(name).await.unwrap()
     }

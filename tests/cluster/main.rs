@@ -3,6 +3,7 @@
 //! * [`layers`], [`applications`], [`several`], [`in_place`], [`ingress`]: what is set for whom, and what comes back.
 //! * [`repair`], [`steady`]: what is undone when others change it, and that nothing is written when nothing has changed.
 //! * [`owners`], [`operated`]: shared objects that somebody else keeps, and who keeps rewriting them.
+//! * [`time`]: what opens, closes and expires, on the wall clock.
 //! * [`half_world`], [`refused`], [`refused_writes`], [`strays`]: something is missing, may not be read, may not be written, is elsewhere.
 //! * [`confinement`], [`stop`]: what argocd-server may not do, whatever its rights; and taking everything back at once.
 //! * [`uninstall`]: removing the operator, with its hooks and without.
@@ -41,5 +42,6 @@ mod several;
 mod steady;
 mod stop;
 mod strays;
+mod time;
 mod uninstall;
 mod world;

@@ -113,6 +113,25 @@ fn bad() -> Vec<(&'static str, Value, &'static str)> {
         ("/ingress", json!({"timeout": "25h"}), "timeout must be between 10s and 24h"),
         ("/ingress", json!({"annotations": annotations(17)}), "must have at most 16 items"),
         ("/ingress", json!({"annotations": {"nginx.org/a": "1".repeat(513)}}), "may not be more than 512"),
+        ("/validity", json!({"notBefore": "2026-06-02T00:00:00Z", "notAfter": "2026-06-01T00:00:00Z"}), "notBefore must be earlier than notAfter"),
+        (
+            "/validity",
+            json!({"notBefore": "2026-06-01T10:00:00+02:00", "notAfter": "2026-06-01T08:00:00Z"}),
+            "notBefore must be earlier than notAfter",
+        ),
+        ("/validity", json!({"notAfter": "2026-06-01T08:00:00"}), "spec.validity.notAfter"),
+        ("/validity", json!({"notAfter": "tomorrow"}), "spec.validity.notAfter"),
+        (
+            "/schedule",
+            json!([{"days": ["Mon"], "from": "08:00", "to": "08:00"}]),
+            "from and to must differ; for a whole day write from '00:00' to '24:00'",
+        ),
+        ("/schedule", json!([{"days": ["Mon"], "from": "24:00", "to": "08:00"}]), "spec.schedule[0].from"),
+        ("/schedule", json!([{"days": ["Mon"], "from": "08:00", "to": "24:30"}]), "spec.schedule[0].to"),
+        ("/schedule", json!([{"days": ["Monday"], "from": "08:00", "to": "18:00"}]), "supported values: \"Mon\""),
+        ("/schedule", json!([{"days": [], "from": "08:00", "to": "18:00"}]), "should have at least 1 items"),
+        ("/schedule", json!([{"days": ["Mon"], "from": "08:00", "to": "18:00", "timeZone": "../etc"}]), "spec.schedule[0].timeZone"),
+        ("/onRevoke", json!("Kill"), "supported values: \"Drain\", \"RestartServer\""),
         ("/mode", json!("DryRun"), "supported values: \"Enforce\", \"Observe\""),
         ("/suspend", json!("yes"), "must be of type boolean"),
         ("/reason", json!("a\nb"), "reason must be one line without control characters"),
@@ -163,6 +182,12 @@ async fn what_the_examples_and_the_edges_say_is_accepted_with_its_defaults() {
         ("/ingress", json!({"timeout": "24h"})),
         ("/ingress", json!({"timeout": "1h30m5s"})),
         ("/reason", json!("ünïcödé; \"quoted\", 日本")),
+        ("/validity", json!({"notBefore": null, "notAfter": "2026-06-01T08:00:00.5+02:00"})),
+        ("/validity", json!({"notBefore": "2026-06-01T08:00:00Z", "notAfter": null})),
+        (
+            "/schedule",
+            json!([{"days": ["Sat", "Sun"], "from": "22:00", "to": "06:00"}, {"days": ["Mon"], "from": "00:00", "to": "24:00", "timeZone": "Etc/GMT+5"}]),
+        ),
     ] {
         server.try_create("good", &with(path, value.clone())).await.unwrap_or_else(|e| panic!("{path} {value}: {e}"));
     }
@@ -201,7 +226,11 @@ async fn kubectl_explain_reads_like_documentation() {
         ("execaccess.spec.server", &["scope", "namespaces", "enum: Namespaces, Cluster"]),
         ("execaccess.spec.server.namespaces", &["names", "selector"]),
         ("execaccess.spec.ingress", &["mode", "timeout", "annotations", "24h"]),
-        ("execaccess.status", &["conditions", "policy", "server", "ingresses", "changes", "instance", "observedGeneration"]),
+        ("execaccess.spec.schedule", &["days", "from", "to", "timeZone", "IANA", "counts twice"]),
+        (
+            "execaccess.status",
+            &["nextTransition", "sessionsMayRemain", "conditions", "policy", "server", "ingresses", "changes", "instance", "observedGeneration"],
+        ),
     ] {
         let text = server.explain(path).await;
         // What kubectl knows of any object is not ours to describe.
@@ -234,7 +263,7 @@ async fn the_status_is_not_written_through_the_object_and_short_names_work() {
     let (namespace, kubectl) = (server.namespace.as_str(), async |arguments: &[&str]| server.cp.kubectl(arguments).await.success());
     let table = kubectl(&["get", "exa", "--namespace", namespace]).await;
     let words: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(words[0], ["NAME", "READY", "REASON", "ROLE", "MODE", "AGE"], "{table}");
+    assert_eq!(words[0], ["NAME", "READY", "REASON", "ROLE", "MODE", "NEXT", "AGE"], "{table}");
     assert_eq!(words[1][..3], ["team-a", "True", "Ready"], "{table}");
     let wide = kubectl(&["get", "exa", "--namespace", namespace, "-o", "wide"]).await;
     assert!(wide.contains("SUSPENDED") && wide.contains("MESSAGE") && wide.contains("forged"), "{wide}");

@@ -9,12 +9,14 @@ use crate::{
 /// The pages with commands, and what their readers have done before.
 const PAGES: &[(&str, Before)] = &[
     ("README.md", Before::ArgoCd),
+    ("docs/how-to/break-glass.md", Before::Installed),
     ("docs/how-to/confine.md", Before::Granted),
     ("docs/how-to/emergency-stop.md", Before::Granted),
     ("docs/how-to/install-on-helm-argocd.md", Before::ArgoCd),
     ("docs/how-to/observe-first.md", Before::Installed),
-    ("docs/how-to/plan-in-ci.md", Before::Installed),
+    ("docs/how-to/on-call-windows.md", Before::Installed),
     ("docs/how-to/other-owners.md", Before::Granted),
+    ("docs/how-to/plan-in-ci.md", Before::Installed),
     ("docs/how-to/removing.md", Before::Granted),
     ("docs/how-to/troubleshooting.md", Before::Granted),
 ];
@@ -52,6 +54,16 @@ async fn the_commands_to_plan_do_what_the_page_says() {
 #[tokio::test]
 async fn the_commands_about_other_owners_do_what_the_page_says() {
     page("docs/how-to/other-owners.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_to_break_the_glass_do_what_the_page_says() {
+    page("docs/how-to/break-glass.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_of_on_call_windows_do_what_the_page_says() {
+    page("docs/how-to/on-call-windows.md").await;
 }
 
 #[tokio::test]

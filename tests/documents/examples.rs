@@ -52,6 +52,9 @@ const EXPECTED: &[Expected] = &[
         condition: ("Ready", "True", "Ready"),
         lines: &["p, role:exec-access.team-b, exec, create, shop/team-b-apps/api-*, allow"],
     },
+    // Whatever time it is, what everybody shares is switched on for it.
+    Expected { file: "on-call-windows.yaml", condition: ("ExecEnabled", "True", "Enabled"), lines: &[] },
+    Expected { file: "break-glass.yaml", condition: ("Ready", "False", "Expired"), lines: &[] },
     Expected { file: "ingress.yaml", condition: ("IngressReady", "True", "Configured"), lines: &[] },
 ];
 

@@ -14,7 +14,7 @@ fn unreadable() -> Sim {
     let mut sim = Sim::stock();
     sim.grant("team", SPEC);
     let access = sim.world.accesses.remove(0);
-    sim.world.unreadable = vec![Unreadable { metadata: access.metadata.clone(), error: "unknown variant".to_owned() }];
+    sim.world.unreadable = vec![Unreadable::new(access.metadata.clone(), "unknown variant".to_owned(), &json!({}))];
     sim
 }
 
@@ -96,4 +96,57 @@ fn while_something_cannot_be_seen_it_is_held_unless_it_is_abandoned() {
     sim.world.unreadable[0].metadata.annotations = Some([(ABANDON.to_owned(), "true".to_owned())].into());
     rounds(&mut sim);
     assert!(!held(&sim));
+}
+
+/// With this spec and status, as the API server has it.
+fn raw(object: &serde_json::Value) -> Sim {
+    let mut sim = unreadable();
+    let metadata = sim.world.unreadable[0].metadata.clone();
+    sim.world.unreadable = vec![Unreadable::new(metadata, "unknown variant".to_owned(), object)];
+    sim
+}
+
+#[test]
+fn its_end_is_kept_all_the_same() {
+    let mut sim = raw(&json!({"spec": {"mode": "Later", "validity": {"notAfter": "2026-06-01T13:00:00Z"}}}));
+    assert!(sim.settle().is_empty());
+    let due = sim.plan().next.unwrap();
+    assert_eq!(due.to_string(), "2026-06-01T13:00:00Z");
+    sim.now = due;
+    sim.settle();
+    assert!(!sim.data(&rbac_cm()).contains_key(KEY) && sim.bound().is_empty() && !sim.data(&argocd_cm()).contains_key("exec.enabled"));
+}
+
+#[test]
+fn an_end_that_cannot_be_read_has_come_and_a_beginning_is_waited_for() {
+    for validity in
+        [json!({"notAfter": "9999-12-31T23:59:59Z"}), json!({"notAfter": 7}), json!("always"), json!({"notBefore": "2027-01-01T00:00:00Z"})]
+    {
+        let mut sim = raw(&json!({"spec": {"validity": validity}}));
+        sim.settle();
+        assert!(!sim.data(&rbac_cm()).contains_key(KEY), "{validity}");
+        sim.now = "2027-01-01T00:00:00Z".parse().unwrap();
+        assert!(sim.settle().is_empty(), "what was withdrawn is not given again");
+    }
+    for validity in [json!(null), json!({}), json!({"notAfter": null}), json!({"notAfter": "2027-01-01T00:00:00+01:00"})] {
+        let mut sim = raw(&json!({"spec": {"validity": validity}}));
+        assert!(sim.settle().is_empty(), "{validity}");
+    }
+}
+
+#[test]
+fn it_is_said_once_that_it_cannot_be_read_unless_that_is_in_its_status() {
+    let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time("2026-06-01T12:00:00Z".parse().unwrap());
+    let sim = raw(&json!({"status": {"set": ["argocd-cm"], "conditions": []}}));
+    let said = sim.world.unreadable[0].status_patch(&now).unwrap();
+    let conditions = said["status"]["conditions"].as_array().unwrap();
+    assert_eq!(
+        conditions.iter().map(|c| (c["type"].as_str().unwrap(), c["reason"].as_str().unwrap())).collect::<Vec<_>>(),
+        [("Accepted", "Invalid"), ("Ready", "Invalid")]
+    );
+    assert!(conditions[0]["message"].as_str().unwrap().contains("unknown variant"));
+    assert_eq!(said["status"].as_object().unwrap().len(), 2, "nothing else of the status is touched: {said}");
+    assert_eq!(raw(&said).world.unreadable[0].status_patch(&now), None, "it is said already");
+    let other = raw(&json!({"status": {"conditions": [{"type": "Later"}]}}));
+    assert_eq!(other.world.unreadable[0].status_patch(&now), None, "that status may be a later version's");
 }

@@ -5,6 +5,7 @@ pub mod fixtures;
 mod simulator;
 
 mod admission;
+mod clock;
 mod confinement;
 mod confinement_in_doubt;
 mod deletion;
@@ -19,6 +20,9 @@ mod ownership;
 mod policy;
 mod preview;
 mod restore;
+mod schedule;
 mod server;
+mod sessions;
 mod status;
 mod stop;
+mod time;

@@ -245,6 +245,23 @@ impl Sim {
         }
     }
 
+    /// One round as the controller makes it: all its steps, and what is said only of the last.
+    pub fn whole_round(&mut self) {
+        for _ in 0..MOST_ROUNDS {
+            let plan = self.plan();
+            if plan.writes.is_empty() {
+                self.report(&plan, &Failures::new());
+                return;
+            }
+            for write in &plan.writes {
+                // One that came too late is planned anew.
+                let _ = self.send(write);
+            }
+            self.now += jiff::SignedDuration::from_secs(1);
+        }
+        panic!("no rest after {MOST_ROUNDS} steps: {:#?}", self.plan().writes);
+    }
+
     fn report(&mut self, plan: &Plan, failures: &Failures) {
         let reviews = self.reviews(plan);
         for outlook in &plan.outlooks {

@@ -1,0 +1,67 @@
+//! An `ExecAccess` that this version cannot parse: what it has is frozen, never widened, and its end is honoured all the same. Pure.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
+use serde_json::{Value, json};
+
+use super::clock::Clock;
+use super::time::{Phase, Times};
+use crate::api::conditions::{ConditionType, Reason, Verdict, condition};
+use crate::api::{ExecAccessStatus, Validity};
+
+/// Such an object.
+#[derive(Clone, Debug, Default)]
+pub struct Unreadable {
+    /// Its metadata.
+    pub metadata: ObjectMeta,
+    /// Why.
+    pub error: String,
+    /// Its validity; `None`: that cannot be read either.
+    pub validity: Option<Validity>,
+    /// The conditions that are said of it; `None`: its status cannot be read, which may be a later version's, and is left alone.
+    pub conditions: Option<Vec<Condition>>,
+    /// Whether it is outside of its validity. Set by `World::at`.
+    pub over: bool,
+}
+
+impl Unreadable {
+    /// What can be read of an object.
+    #[must_use]
+    pub fn new(metadata: ObjectMeta, error: String, object: &Value) -> Self {
+        let part = |path: &str| object.pointer(path).filter(|part| !part.is_null());
+        let validity = part("/spec/validity").map_or_else(|| Some(Validity::default()), |v| serde_json::from_value(v.clone()).ok());
+        let status = part("/status").map_or_else(|| Some(ExecAccessStatus::default()), |s| serde_json::from_value(s.clone()).ok());
+        Self { metadata, error, validity, conditions: status.map(|s| s.conditions), over: false }
+    }
+
+    /// Whether it is outside of its validity. An end that is declared and cannot be read counts as come.
+    #[must_use]
+    pub fn is_over(&self, clock: Clock) -> bool {
+        self.validity.as_ref().is_none_or(|validity| Times::between(validity).phase(clock) != Phase::Open)
+    }
+
+    /// When that may change.
+    #[must_use]
+    pub fn next_look(&self, clock: Clock) -> Option<jiff::Timestamp> {
+        Times::between(self.validity.as_ref()?).next_look(clock)
+    }
+
+    /// The patch of its status that says so, unless it is said already. The rest of the status stays: it may be a later version's.
+    #[must_use]
+    pub fn status_patch(&self, now: &Time) -> Option<Value> {
+        let before = self.conditions.as_ref()?;
+        let fate = if self.over {
+            "it is outside of spec.validity, or that cannot be read, so what it had is withdrawn"
+        } else {
+            "what it has stays as it is, and nothing is added"
+        };
+        let message = format!("this version of the operator cannot read the object ({}); {fate}", self.error);
+        let generation = self.metadata.generation;
+        let said = |kind, verdict: &Verdict| condition(kind, verdict, generation, before, now);
+        let conditions = vec![
+            said(ConditionType::Accepted, &Verdict::no(Reason::Invalid, message.clone())),
+            said(ConditionType::Ready, &Verdict::no(Reason::Invalid, format!("{}: {message}", ConditionType::Accepted.as_str()))),
+        ];
+        (conditions != *before)
+            .then(|| json!({"metadata": {"uid": self.metadata.uid}, "status": {"observedGeneration": generation, "conditions": conditions}}))
+    }
+}
