@@ -104,7 +104,6 @@ fn the_default_configuration_denies_the_system_and_the_releases_own_namespace() 
                 "allowClusterScope": true,
                 "allowAllProjects": true,
                 "requireReason": false,
-                "maxDuration": null,
                 "requireNotAfter": false,
             },
         }]})
