@@ -94,7 +94,7 @@ async fn the_team_example_sets_exactly_what_it_declares_and_its_deletion_restore
 
     let shown = team.cp.kubectl(&["get", "exa", "--namespace", &team.namespace]).await.success();
     let table: Vec<Vec<&str>> = shown.lines().map(|l| l.split_whitespace().collect()).collect();
-    assert_eq!(table[0], ["NAME", "READY", "REASON", "ROLE", "MODE", "AGE"]);
+    assert_eq!(table[0], ["NAME", "READY", "REASON", "ROLE", "MODE", "NEXT", "AGE"]);
     assert_eq!(table[1][..5], ["team-a", "True", "Ready", "exec-access.team-a", "Enforce"]);
     let wide = team.cp.kubectl(&["get", "execaccesses", "team-a", "--output=wide", "--namespace", &team.namespace]).await.success();
     assert!(wide.contains("SUSPENDED") && wide.contains("1 subject(s) may open terminals as declared"), "{wide}");
