@@ -110,6 +110,8 @@ pub struct Limits {
     pub allow_cluster_scope: bool,
     /// Whether a project may be a pattern.
     pub allow_all_projects: bool,
+    /// Whether `policyTarget: Project` is allowed, which adds roles to AppProjects.
+    pub allow_project_target: bool,
     /// Whether `reason` must be given.
     pub require_reason: bool,
     /// The longest time from `validity.notBefore` (or the object's creation) to `validity.notAfter`, such as `8h`; `null`: no limit.
@@ -126,6 +128,7 @@ impl Default for Limits {
             denied_projects: BTreeSet::new(),
             allow_cluster_scope: true,
             allow_all_projects: true,
+            allow_project_target: true,
             require_reason: false,
             max_duration: None,
             require_not_after: false,
@@ -174,13 +177,20 @@ impl Config {
         if config.instances.is_empty() {
             config.instances.push(InstanceConfig::of(own_namespace));
         }
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut edited) = (BTreeSet::new(), BTreeSet::new());
         for instance in &config.instances {
             if !is_namespace_name(&instance.namespace) {
                 return Err(ConfigError::Value(format!("instances: {:?} is not the name of a namespace", instance.namespace)));
             }
             if !seen.insert(&instance.namespace) {
                 return Err(ConfigError::Value(format!("instances: the namespace {} is listed twice", instance.namespace)));
+            }
+            let role = &instance.in_place.cluster_role;
+            if instance.server_roles == ServerRoles::InPlace && !role.is_empty() && !edited.insert(role) {
+                return Err(ConfigError::Value(format!(
+                    "instances ({}): inPlace.clusterRole {role} is that of another instance too, and each would take out what the other adds; name each Argo CD's own, or none",
+                    instance.namespace
+                )));
             }
             // Argo CD splits at commas and does not trim.
             if let Some(bad) = instance.shells.iter().find(|s| !is_shell(s)) {
@@ -253,6 +263,16 @@ mod tests {
         for bad in ["8 hours", "0s", "'8'", "1d", "-1h", "''"] {
             assert!(refusal(&format!("instances: [{{namespace: a, limits: {{maxDuration: {bad}}}}}]")).contains("maxDuration"), "{bad}");
         }
+    }
+
+    #[test]
+    fn two_instances_cannot_edit_one_cluster_role() {
+        let two = |role: &str| {
+            format!("instances: [{{namespace: a, serverRoles: InPlace}}, {{namespace: b, serverRoles: InPlace, inPlace: {{clusterRole: {role}}}}}]")
+        };
+        assert!(refusal(&two("argocd-server")).contains("argocd-server is that of another instance"));
+        assert!(Config::parse(&two("other"), "a").is_ok() && Config::parse(&two("''"), "a").is_ok());
+        assert!(Config::parse("instances: [{namespace: a, serverRoles: InPlace}, {namespace: b}]", "a").is_ok(), "Dedicated edits none");
     }
 
     #[test]

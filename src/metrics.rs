@@ -75,7 +75,7 @@ impl Default for Metrics {
             "By how much the API server's clock is ahead of the operator's (negative: behind); NaN while it is not known",
             skew.clone(),
         );
-        registry.register("watch_healthy", "1 when the watch of the kind works, 0 when it fails", watches.clone());
+        registry.register("watch_healthy", "1 when every watch of the kind works, 0 when one fails", watches.clone());
         registry.register("contended_fields", "Values that are not written for now, because somebody keeps rewriting them", contended.clone());
         registry.register("build", "The version that is running", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Self { registry: Mutex::new(registry), writes, rounds, duration, objects, last_round, watches, contended, skew }

@@ -24,7 +24,7 @@ pub struct ExecAccessStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<InstanceStatus>,
 
-    /// What was written into argocd-rbac-cm.
+    /// What was written into Argo CD's policy: argocd-rbac-cm, or roles of AppProjects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyStatus>,
 
@@ -88,15 +88,20 @@ pub struct InstanceStatus {
     pub service_account: Option<String>,
 }
 
-/// What was written into argocd-rbac-cm.
+/// What was written into Argo CD's policy.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyStatus {
-    /// The Argo CD role, without the prefix `role:`.
+    /// The Argo CD role, without the prefix `role:` (or `proj:` and the project).
     pub role: String,
-    /// The key of argocd-rbac-cm.
+    /// The key of argocd-rbac-cm; empty where the role stands in AppProjects.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub key: String,
-    /// The lines of that key, comments left out (at most 100).
+    /// The AppProjects in which the role stands, with policyTarget Project (at most 64).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub projects: Vec<String>,
+    /// The lines of that key or of those roles, comments left out (at most 100).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub lines: Vec<String>,
@@ -119,10 +124,26 @@ pub struct ServerStatus {
     /// Set when argocd-server may exec in every namespace through a grant that is not ours: what allows it. Deleting this object does not end that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_cluster_wide: Option<String>,
-    /// Destinations on other clusters (at most 32); what counts there is the identity in the cluster Secret.
+    /// Other clusters that the applications deploy to (at most 32). What argocd-server's ServiceAccount may do in this one does not count there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
-    pub remote: Vec<String>,
+    pub remote: Vec<RemoteDestination>,
+}
+
+/// Another cluster that applications deploy to.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RemoteDestination {
+    /// The cluster, by its name in Argo CD or by its server, as the Applications have it.
+    pub cluster: String,
+    /// The namespaces there (at most 20).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub namespaces: Vec<String>,
+    /// Whose rights count there.
+    pub identity: String,
+    /// What that identity must be allowed, to be applied in that cluster (YAML).
+    pub rule: String,
 }
 
 /// Whether a terminal can open in one namespace.

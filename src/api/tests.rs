@@ -88,6 +88,14 @@ fn bad() -> Vec<(&'static str, Value, &'static str)> {
         ("/spec/validity/notBefore", json!("2026-07-01T10:00:00+01:00"), "notBefore must be earlier than notAfter"),
         ("/spec/schedule/0/to", json!("08:00"), "from and to must differ"),
     ];
+    let in_projects = |subject: Value, project: &str, role: Option<&str>| json!({"policyTarget": "Project", "subjects": [subject], "applications": [{"project": project}], "roleName": role});
+    let group = || json!({"kind": "Group", "name": "g"});
+    bad.extend([
+        ("/spec", in_projects(group(), "shop", Some("x")), "roleName has no meaning with policyTarget: Project"),
+        ("/spec", in_projects(json!({"kind": "User", "name": "g"}), "shop", None), "kind Group only"),
+        ("/spec", in_projects(group(), "sh*", None), "each project by its name"),
+        ("/spec", in_projects(group(), "sho?", None), "each project by its name"),
+    ]);
     let invisible = ["a\nb", "a\tb", "a\rb", "a\0b", "a\u{200b}b", "a\u{202e}b", "a\u{feff}b", "a\u{2028}b", "\u{ad}a", "a\u{e000}"];
     bad.extend(invisible.map(|name| (NAME, json!(name), "control or invisible characters")));
     bad.extend([" a", "a ", "\u{a0}a", "a\u{2003}", "a\u{3000}"].map(|name| (NAME, json!(name), "begin or end with a space")));
@@ -124,6 +132,10 @@ fn every_rule_accepts_what_is_good() {
         ("/spec/applications/0/project", json!("a.b-c?")),
         ("/spec/applications/0/namespace", json!("*")),
         ("/spec/applications/0/namespace", Value::Null),
+        (
+            "/spec",
+            json!({"policyTarget": "Project", "subjects": [{"kind": "Group", "name": "g"}], "applications": [{"project": "shop", "name": "web-?"}]}),
+        ),
         ("/spec/roleName", json!("A.b_c-9")),
         ("/spec/roleName", json!("administrator")),
         ("/spec/roleName", Value::Null),

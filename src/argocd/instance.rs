@@ -4,8 +4,11 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, Service};
 
-use super::policy::Data;
+use super::policy::{Data, NamePattern};
 use super::{ARGOCD_CMD_PARAMS_CM, PART_OF};
+
+/// The switch by which Applications may live in other namespaces.
+const APPLICATION_NAMESPACES: &str = "--application-namespaces";
 
 /// argocd-server as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +23,20 @@ pub struct Server {
     pub auth_disabled: Option<bool>,
     /// Whether Applications may live in other namespaces. When it cannot be decided, yes: that is the careful answer.
     pub applications_elsewhere: bool,
+    /// The namespaces, beside its own, whose Applications it serves, as they are set; `None`: it cannot be decided.
+    pub application_namespaces: Option<String>,
     /// The labels of its pods.
     pub pod_labels: std::collections::BTreeMap<String, String>,
+}
+
+impl Server {
+    /// Whether Argo CD serves the Applications of another namespace. What cannot be decided here (a regular expression, a class of
+    /// characters) counts as served.
+    #[must_use]
+    pub fn serves(&self, namespace: &str) -> bool {
+        let covers = |pattern: &str| NamePattern::parse(pattern).map_or(!pattern.is_empty(), |pattern| pattern.matches(namespace));
+        self.application_namespaces.as_deref().is_none_or(|text| text.split(',').any(|pattern| covers(pattern.trim())))
+    }
 }
 
 /// Why there is no one argocd-server.
@@ -75,6 +90,9 @@ fn read_server(deployment: &Deployment, params: Option<&Data>) -> Server {
     let main = containers.iter().find(|c| runs_server(c)).or_else(|| containers.first());
     let pod = deployment.spec.as_ref().and_then(|s| s.template.spec.as_ref());
     let setting = |flag: &str, env: &str| setting(main, params, flag, env);
+    // A list that is given several times is joined.
+    let lists = main.map_or(0, |c| words(c).filter(|w| w.starts_with(APPLICATION_NAMESPACES)).count());
+    let namespaces = setting(APPLICATION_NAMESPACES, "ARGOCD_APPLICATION_NAMESPACES");
     Server {
         deployment: deployment.metadata.name.clone().unwrap_or_default(),
         service_account: pod.and_then(|p| p.service_account_name.clone()).filter(|n| !n.is_empty()).unwrap_or_else(|| "default".to_owned()),
@@ -83,7 +101,8 @@ fn read_server(deployment: &Deployment, params: Option<&Data>) -> Server {
             .and_then(image_version)
             .or_else(|| label(deployment, "app.kubernetes.io/version").and_then(version)),
         auth_disabled: switched_on(main, setting("--disable-auth", "ARGOCD_SERVER_DISABLE_AUTH")),
-        applications_elsewhere: setting("--application-namespaces", "ARGOCD_APPLICATION_NAMESPACES").is_none_or(|v| !v.is_empty()),
+        applications_elsewhere: namespaces.as_ref().is_none_or(|v| !v.is_empty()),
+        application_namespaces: namespaces.filter(|_| lists < 2),
         pod_labels: deployment.spec.as_ref().and_then(|s| s.template.metadata.as_ref()).and_then(|m| m.labels.clone()).unwrap_or_default(),
     }
 }
@@ -138,10 +157,7 @@ fn version(text: &str) -> Option<String> {
 /// Major and minor of a version such as `3.2.11`, `v1.36.3` or `1.34+`.
 #[must_use]
 pub fn parse_version(text: &str) -> Option<(u32, u32)> {
-    let mut parts = text.strip_prefix('v').unwrap_or(text).split('.');
-    let major = parts.next()?.parse().ok()?;
-    let minor: String = parts.next()?.chars().take_while(char::is_ascii_digit).collect();
-    Some((major, minor.parse().ok()?))
+    super::versions::parse(text).map(|(major, minor, _)| (major, minor))
 }
 
 /// Who installed Argo CD, as its Deployment shows it.
@@ -227,6 +243,23 @@ spec:
         assert!(elsewhere("args: [argocd-server, --application-namespaces, 'a,b']", Some(&Data::new())));
         assert_eq!(find_server([&stock("args: [argocd-server, --disable-auth]")], None).unwrap().auth_disabled, Some(true));
         assert_eq!(find_server([&stock("args: [argocd-server, --disable-auth=false]")], None).unwrap().auth_disabled, Some(false));
+    }
+
+    #[test]
+    fn the_namespaces_that_are_served_are_those_that_are_set_and_in_doubt_all() {
+        let serves = |args: &str, namespace: &str| find_server([&stock(&format!("args: [argocd-server, {args}]"))], None).unwrap().serves(namespace);
+        for (args, namespace, expected) in [
+            ("'--application-namespaces=team-*, cd'", "team-a", true),
+            ("'--application-namespaces=team-*, cd'", "cd", true),
+            ("'--application-namespaces=team-*, cd'", "xteam-a", false),
+            ("'--application-namespaces=team-*, cd'", "cd-two", false),
+            ("'--application-namespaces=/^a{1,2}$/'", "whatever", true),
+            ("'--application-namespaces=team-[ab]'", "whatever", true),
+            ("--application-namespaces=a, --application-namespaces=b", "a", true),
+            ("--insecure", "a", false),
+        ] {
+            assert_eq!(serves(args, namespace), expected, "{args} {namespace}");
+        }
     }
 
     #[test]

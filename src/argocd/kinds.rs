@@ -80,23 +80,75 @@ pub struct ArgoCDSpec {
 
 /// The part of an AppProject that grants something to people.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-#[kube(group = "argoproj.io", version = "v1alpha1", kind = "AppProject", namespaced, schema = "disabled")]
+#[kube(group = "argoproj.io", version = "v1alpha1", kind = "AppProject", namespaced, schema = "disabled", status = "AppProjectStatus")]
 #[serde(rename_all = "camelCase", default)]
 pub struct AppProjectSpec {
-    /// The project's roles.
-    pub roles: Vec<ProjectRole>,
+    /// The project's roles; `None`: the field is absent, which is not the same as empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<ProjectRole>>,
+    /// Every other field.
+    #[serde(flatten)]
+    pub rest: serde_json::Map<String, serde_json::Value>,
 }
 
-/// A role of an AppProject.
+/// A role of an AppProject. What we do not know of it is kept: the list is written as a whole.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProjectRole {
     /// Its name within the project.
     pub name: String,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// Its policy lines.
-    pub policies: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Vec<String>>,
     /// The groups that have it.
-    pub groups: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<String>>,
+    /// Every other field, such as `jwtTokens`.
+    #[serde(flatten)]
+    pub rest: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What Argo CD keeps in an AppProject's status (which is no subresource).
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AppProjectStatus {
+    /// The tokens that people made for a role, by its name. Argo CD takes each for the role itself.
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub jwt_tokens_by_role: std::collections::BTreeMap<String, serde_json::Value>,
+    /// Every other field.
+    #[serde(flatten)]
+    pub rest: serde_json::Map<String, serde_json::Value>,
+}
+
+impl ProjectRole {
+    /// Its policy lines.
+    #[must_use]
+    pub fn policies(&self) -> &[String] {
+        self.policies.as_deref().unwrap_or_default()
+    }
+
+    /// The groups that have it.
+    #[must_use]
+    pub fn groups(&self) -> &[String] {
+        self.groups.as_deref().unwrap_or_default()
+    }
+}
+
+impl AppProject {
+    /// The project's roles.
+    #[must_use]
+    pub fn roles(&self) -> &[ProjectRole] {
+        self.spec.roles.as_deref().unwrap_or_default()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
 }
 
 impl Destination {
@@ -109,12 +161,6 @@ impl Destination {
             _ => false,
         }
     }
-
-    /// How to call it in a message.
-    #[must_use]
-    pub fn label(&self) -> String {
-        self.name.clone().filter(|n| !n.is_empty()).or_else(|| self.server.clone()).unwrap_or_else(|| "(none)".to_owned())
-    }
 }
 
 impl Application {
@@ -122,5 +168,30 @@ impl Application {
     #[must_use]
     pub fn project(&self) -> &str {
         if self.spec.project.is_empty() { "default" } else { &self.spec.project }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The list of roles is written as a whole, so what is read must be what is written back.
+    #[test]
+    fn a_role_is_written_back_as_it_was_read() {
+        for role in [
+            json!({"name": "ci", "policies": ["p, proj:shop:ci, applications, sync, shop/*, allow"], "jwtTokens": [{"iat": 1_535_390_316_i64, "id": "x"}]}),
+            json!({"name": "empty", "policies": [], "groups": [], "description": ""}),
+            json!({"name": "bare"}),
+            json!({"name": "later", "whoKnows": {"a": [1, null, "b"]}}),
+        ] {
+            let project = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": "shop"},
+                "spec": {"roles": [role], "sourceRepos": ["*"]}, "status": {"jwtTokensByRole": {"ci": {"items": [{"iat": 1}]}}}});
+            let read: AppProject = serde_json::from_value(project.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&read).unwrap(), project);
+        }
+        let none = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": {"name": "shop"}, "spec": {"description": "x"}});
+        let read: AppProject = serde_json::from_value(none.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), none, "absent is not empty");
     }
 }

@@ -3,7 +3,9 @@
 pub mod instance;
 pub mod kinds;
 pub mod policy;
+pub mod project;
 pub mod tracking;
+pub mod versions;
 
 /// The ConfigMap of general settings; `exec.enabled` and `exec.shells` live there.
 pub const ARGOCD_CM: &str = "argocd-cm";

@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::kinds::{Application, IgnoreDifferences};
 use super::policy::Data;
+use super::versions;
 
 /// The annotation, `<application>:<group>/<kind>:<namespace>/<name>`.
 pub const TRACKING_ID: &str = "argocd.argoproj.io/tracking-id";
@@ -57,8 +58,9 @@ impl<'a> Tracking<'a> {
     #[must_use]
     pub fn new(namespace: &'a str, settings: Option<&'a Data>, version: Option<(u32, u32)>, applications: &'a [Arc<Application>]) -> Self {
         let get = |key: &str| settings.and_then(|s| s.get(key)).map(String::as_str).filter(|v| !v.is_empty());
-        let before_3 = version.is_some_and(|v| v < (3, 0));
-        let by_label = get("application.resourceTrackingMethod").map_or(before_3, |method| method.contains("label"));
+        let (major, minor, _) = versions::TRACKING_BY_ANNOTATION.since;
+        let before = version.is_some_and(|v| v < (major, minor));
+        let by_label = get("application.resourceTrackingMethod").map_or(before, |method| method.contains("label"));
         let label = by_label.then(|| get("application.instanceLabelKey").unwrap_or(DEFAULT_LABEL));
         Self { namespace, label, applications }
     }

@@ -21,7 +21,7 @@ use super::{CliError, InstanceArgs, connect};
 use crate::api::FIELD_MANAGER;
 use crate::cluster_io::request;
 use crate::cluster_io::snapshot::{ClusterWatches, InstanceWatches};
-use crate::config::ServerRoles;
+use crate::config::{InstanceConfig, ServerRoles};
 use crate::controller::round::{Rounds, Verdict};
 use crate::metrics::Metrics;
 
@@ -73,13 +73,17 @@ pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     }
     let touched: Vec<Arc<Notify>> = config.instances.iter().map(|_| Arc::new(Notify::new())).collect();
     let cluster = Arc::new(ClusterWatches::start(&client, &touched));
-    for (instance, touched) in config.instances.iter().zip(&touched) {
+    // All at once: an instance that cannot be restored must not keep the others from it.
+    let one = |(instance, touched): (&InstanceConfig, &Arc<Notify>)| {
         let watches = InstanceWatches::start(&client, instance.clone(), args.instance.exec_cluster_role.clone(), Arc::clone(&cluster), touched);
         let recorder = Recorder::new(client.clone(), Reporter { controller: "argocd-access-restore".to_owned(), instance: None });
         let rounds = Rounds::new(client.clone(), watches, recorder, Arc::new(Metrics::default())).withdrawing();
-        withdraw(rounds, touched, if args.wait { deadline } else { Instant::now() + Duration::from_secs(20) }).await?;
-    }
-    Ok(())
+        let touched = Arc::clone(touched);
+        async move { withdraw(rounds, &touched, if args.wait { deadline } else { Instant::now() + Duration::from_secs(20) }).await }
+    };
+    let ended = futures::future::join_all(config.instances.iter().zip(&touched).map(one)).await;
+    let left: Vec<String> = ended.into_iter().filter_map(|one| one.err().map(|e| e.to_string())).collect();
+    if left.is_empty() { Ok(()) } else { Err(CliError::Restore(left.join("\n"))) }
 }
 
 /// Makes rounds until nothing is held any more.

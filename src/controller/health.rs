@@ -129,9 +129,14 @@ async fn ready(State((_, health)): State<Shared>) -> impl IntoResponse {
 }
 
 async fn show(State((metrics, health)): State<Shared>) -> impl IntoResponse {
+    // Several watches may be of one kind, of one instance or of several: it is healthy when all of them are.
+    let mut healthy: BTreeMap<&'static str, bool> = BTreeMap::new();
     for probe in health.probes() {
         let health = probe.health();
-        metrics.watch(probe.kind, health.settled() && health.failing_for().is_none());
+        *healthy.entry(probe.kind).or_insert(true) &= health.settled() && health.failing_for().is_none();
+    }
+    for (kind, healthy) in healthy {
+        metrics.watch(kind, healthy);
     }
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], metrics.text())
 }

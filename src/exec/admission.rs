@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::clock::Clock;
 use super::grant::{self, Grant};
+use super::project::Ours;
 use super::time::{Phase, Times};
 use super::world::{World, uid};
 use super::{confinement, stop};
@@ -12,6 +13,7 @@ use crate::api::conditions::{Reason, Verdict};
 use crate::api::{ExecAccess, Mode, SubjectKind};
 use crate::argocd::ARGOCD_RBAC_CM;
 use crate::argocd::policy::{self, Mentions};
+use crate::argocd::{project, versions};
 
 /// The prefix of our keys in argocd-rbac-cm; the whole prefix is ours.
 pub const KEY_PREFIX: &str = "policy.argocd-access.";
@@ -140,6 +142,10 @@ fn active(world: &World, access: &ExecAccess) -> Verdict {
 
 /// What forbids every grant of the instance.
 fn instance_refusal(world: &World) -> Option<Verdict> {
+    let argocd = world.server().ok().and_then(Result::ok).and_then(|server| server.version);
+    if let Some(message) = versions::unsupported(argocd.as_deref(), world.kubernetes_version.as_deref()) {
+        return Some(Verdict::no(Reason::Unsupported, message));
+    }
     if let Ok(Ok(server)) = world.server()
         && server.auth_disabled == Some(true)
     {
@@ -171,14 +177,15 @@ impl Foreign {
         // What cannot be seen is empty here; without sight of it the policy layer writes nothing that widens.
         let data = world.policy().unwrap_or_default();
         let projects = world.projects.as_deref().unwrap_or_default();
-        let roles = || projects.iter().flat_map(|p| &p.spec.roles);
-        let project_lines: Vec<&str> = roles().flat_map(|r| r.policies.iter().map(String::as_str)).collect();
+        let ours = Ours::of(world);
+        let roles = || projects.iter().flat_map(|p| p.roles().iter().filter(|r| !ours.has(p, r)));
+        let project_lines: Vec<&str> = roles().flat_map(|r| r.policies().iter().map(String::as_str)).collect();
         // The role of an object that cannot be read is nobody else's to take.
         let frozen = frozen_keys(world);
         let texts = policy::texts(&data).filter(|(key, _)| !is_our_key(key) || frozen.contains(*key)).map(|(_, text)| text);
         Self {
             mentions: Mentions::collect(texts.chain(project_lines)),
-            project_groups: roles().flat_map(|r| r.groups.iter().cloned()).collect(),
+            project_groups: roles().flat_map(|r| r.groups().iter().map(|g| project::group_name(g).to_owned())).collect(),
             default_role: policy::default_role(&data).map(ToOwned::to_owned),
             scopes: policy::scopes(&data),
         }
@@ -186,14 +193,15 @@ impl Foreign {
 
     fn check(&self, grant: &Grant, own_roles: &BTreeSet<String>) -> Result<(), Verdict> {
         let taken = |message: String| Err(Verdict::no(Reason::RoleNameTaken, message));
-        let role = &grant.role;
-        if self.default_role.as_ref() == Some(role) {
-            return taken(format!("{role:?} is policy.default in {ARGOCD_RBAC_CM}: everybody has it; choose another spec.roleName"));
-        }
-        if self.mentions.name(role) || self.project_groups.contains(role) {
-            return taken(format!(
-                "{role:?} occurs in policy lines of somebody else; sharing a role would share its people. Choose another spec.roleName, or remove those lines"
-            ));
+        for role in &grant.roles() {
+            if self.default_role.as_ref() == Some(role) {
+                return taken(format!("{role:?} is policy.default in {ARGOCD_RBAC_CM}: everybody has it; choose another spec.roleName"));
+            }
+            if self.mentions.name(role) || self.project_groups.contains(role) {
+                return taken(format!(
+                    "{role:?} occurs in policy lines of somebody else; sharing a role would share its people. Choose another spec.roleName, or remove those lines"
+                ));
+            }
         }
         for subject in &grant.subjects {
             if subject.starts_with("role:") && own_roles.contains(subject) {

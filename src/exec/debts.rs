@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::admission::{Case, key_of};
+use super::grant::project_role_name;
 use super::in_place;
 use super::server::Reach;
 use super::world::{NotSeen, World, uid};
@@ -20,6 +21,7 @@ use crate::ownership::before;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Site {
     Policy,
+    Projects,
     RoleBinding,
     ClusterRoleBinding,
     OwnRole,
@@ -51,8 +53,9 @@ pub struct Debt {
 }
 
 impl Site {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Policy,
+        Self::Projects,
         Self::RoleBinding,
         Self::ClusterRoleBinding,
         Self::OwnRole,
@@ -67,6 +70,7 @@ impl Site {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Policy => "argocd-rbac-cm",
+            Self::Projects => "AppProject",
             Self::RoleBinding => "RoleBinding",
             Self::ClusterRoleBinding => "ClusterRoleBinding",
             Self::OwnRole => "Role of argocd-server",
@@ -80,7 +84,7 @@ impl Site {
 
     const fn layer(self) -> ConditionType {
         match self {
-            Self::Policy => ConditionType::PolicyApplied,
+            Self::Policy | Self::Projects => ConditionType::PolicyApplied,
             Self::RoleBinding | Self::ClusterRoleBinding | Self::OwnRole | Self::OwnClusterRole => ConditionType::ServerAuthorized,
             Self::Flag | Self::Operator => ConditionType::ExecEnabled,
             Self::Ingress => ConditionType::IngressReady,
@@ -92,6 +96,7 @@ impl Site {
     fn unseen(self, world: &World) -> Option<&NotSeen> {
         match self {
             Self::Policy => world.rbac_cm.as_ref().err(),
+            Self::Projects => world.projects.as_ref().err(),
             Self::RoleBinding => world.role_bindings.as_ref().err(),
             Self::ClusterRoleBinding => world.cluster_role_binding.as_ref().err(),
             Self::OwnRole => world.own_role.as_ref().and_then(|r| r.as_ref().err()),
@@ -109,10 +114,15 @@ impl Site {
     }
 
     /// Whether something is set there for this object, as far as it is seen.
-    fn has(self, world: &World, name: &str, reach: &Reach) -> bool {
+    fn has(self, world: &World, access: &ObjectMeta, reach: &Reach) -> bool {
+        let name = access.name.as_deref().unwrap_or_default();
         let annotated = |meta: &ObjectMeta, key: &str| meta.annotations.as_ref().is_some_and(|a| a.contains_key(key));
         match self {
             Self::Policy => matches!(&world.rbac_cm, Ok(Some(cm)) if cm.data.as_ref().is_some_and(|data| data.contains_key(&key_of(name)))),
+            Self::Projects => {
+                let role = project_role_name(access);
+                world.projects.as_ref().is_ok_and(|all| all.iter().any(|p| p.roles().iter().any(|r| r.name == role)))
+            }
             Self::RoleBinding => {
                 let here = |meta: &ObjectMeta| meta.namespace.as_ref().is_some_and(|n| reach.namespaces.contains(n));
                 world.role_bindings.as_ref().is_ok_and(|all| all.iter().any(|b| here(&b.metadata)))
@@ -131,12 +141,11 @@ impl Site {
 /// Where something is set for an object: what is seen, and of what cannot be seen what was there before.
 #[must_use]
 pub fn set(world: &World, case: &Case, reach: Option<&Reach>) -> Vec<String> {
-    let name = case.access.metadata.name.as_deref().unwrap_or_default();
     let nowhere = Reach::default();
     let is = |site: &Site| match site.unseen(world) {
         Some(_) => was_set(case, *site),
-        // Its key is an object's own: while it is there it is set, also for one that is to hold nothing any more.
-        None => (case.standing || *site == Site::Policy) && site.has(world, name, reach.unwrap_or(&nowhere)),
+        // Its key, and its roles in projects, are an object's own: while they are there it is set, also for one that is to hold nothing any more.
+        None => (case.standing || matches!(site, Site::Policy | Site::Projects)) && site.has(world, &case.access.metadata, reach.unwrap_or(&nowhere)),
     };
     Site::ALL.iter().filter(|site| is(site)).map(|site| site.as_str().to_owned()).collect()
 }
@@ -144,7 +153,13 @@ pub fn set(world: &World, case: &Case, reach: Option<&Reach>) -> Vec<String> {
 /// Whether policy lines stood there for the object when its status was written last.
 #[must_use]
 pub fn had_lines(case: &Case) -> bool {
-    was_set(case, Site::Policy)
+    was_set(case, Site::Policy) || had_roles(case)
+}
+
+/// Whether they stood in AppProjects.
+#[must_use]
+pub fn had_roles(case: &Case) -> bool {
+    was_set(case, Site::Projects)
 }
 
 fn was_set(case: &Case, site: Site) -> bool {

@@ -4,26 +4,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 use super::time::Times;
 use crate::api::conditions::{Reason, Verdict, shorten};
-use crate::api::{ApplicationSelector, ExecAccess, IngressMode, ServerScope, Subject, SubjectKind};
+use crate::api::{ApplicationSelector, ExecAccess, IngressMode, PolicyTarget, ServerScope, Subject, SubjectKind};
 use crate::argocd::policy::NamePattern;
 use crate::argocd::policy::csv::is_go_space;
+use crate::argocd::project;
 use crate::config::Limits;
 use crate::ingress;
 
 /// The longest name of a subject; longer ones than any identity provider has are refused.
 const NAME_LIMIT: usize = 256;
 
+/// How the names of our roles in projects begin.
+const PROJECT_ROLE: &str = "exec-access-";
+
 /// A valid `ExecAccess`.
 #[derive(Clone, Debug)]
 pub struct Grant {
     /// The object.
     pub access: Arc<ExecAccess>,
-    /// The Argo CD role, with the prefix `role:`.
+    /// The Argo CD role: with the prefix `role:`, or the bare name of the role in each project.
     pub role: String,
+    /// Where the policy lines stand.
+    pub target: PolicyTarget,
     /// The people, as Argo CD's policy names them; sorted, each once.
     pub subjects: BTreeSet<String>,
     /// The applications.
@@ -95,7 +101,10 @@ fn limit(message: impl Into<String>) -> Refusal {
 /// The verdict of `Accepted`, naming the field and what to do.
 pub fn parse(access: &Arc<ExecAccess>, instance_namespace: &str, limits: &Limits) -> Result<Grant, Refusal> {
     let spec = &access.spec;
-    let role = role_name(&access.role())?;
+    let role = match spec.policy_target {
+        PolicyTarget::Global => format!("role:{}", role_name(&access.role())?),
+        PolicyTarget::Project => project_role(access, limits)?,
+    };
     let subjects = spec.subjects.iter().enumerate().map(|(i, s)| subject(i, s)).collect::<Result<BTreeSet<_>, _>>()?;
     let applications = spec.applications.iter().enumerate().map(|(i, a)| application(i, a, instance_namespace, limits)).collect::<Result<_, _>>()?;
     if subjects.is_empty() || spec.applications.is_empty() {
@@ -109,13 +118,79 @@ pub fn parse(access: &Arc<ExecAccess>, instance_namespace: &str, limits: &Limits
     }
     Ok(Grant {
         access: Arc::clone(access),
-        role: format!("role:{role}"),
+        role,
+        target: spec.policy_target,
         subjects,
         applications,
         place: place(access, limits)?,
         ingress: ingress_wish(access)?,
         times: times(access, limits)?,
     })
+}
+
+impl Grant {
+    /// The role or roles as Argo CD's policy names them.
+    #[must_use]
+    pub fn roles(&self) -> Vec<String> {
+        match self.target {
+            PolicyTarget::Global => vec![self.role.clone()],
+            PolicyTarget::Project => self.projects().into_iter().map(|p| project::subject(p, &self.role)).collect(),
+        }
+    }
+
+    /// The projects that are named literally.
+    #[must_use]
+    pub fn projects(&self) -> BTreeSet<&str> {
+        self.applications.iter().map(|a| &a.project).filter(|p| p.is_literal()).map(NamePattern::as_glob).collect()
+    }
+}
+
+/// The name of an object's role in a project. Argo CD allows no dots there, so two objects may come to one beginning; the uid tells them
+/// apart, and an object from one of the same name before it.
+#[must_use]
+pub fn project_role_name(metadata: &ObjectMeta) -> String {
+    let (name, uid) = (metadata.name.as_deref().unwrap_or_default(), metadata.uid.as_deref().unwrap_or_default());
+    let hex: String = uid.chars().filter(char::is_ascii_hexdigit).take(8).collect::<String>().to_ascii_lowercase();
+    // Every uid of Kubernetes begins with eight of them.
+    format!("{PROJECT_ROLE}{}-{hex:0<8}", name.replace('.', "-"))
+}
+
+/// Whether a role of a project has a name as ours have. That alone does not make it ours.
+#[must_use]
+pub fn is_project_role_name(name: &str) -> bool {
+    let tail = name.strip_prefix(PROJECT_ROLE).and_then(|rest| rest.rsplit_once('-')).map(|(_, tail)| tail);
+    tail.is_some_and(|tail| tail.len() == 8 && tail.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')))
+}
+
+/// What `policyTarget: Project` asks for beyond the rest, and the name of the role.
+fn project_role(access: &Arc<ExecAccess>, limits: &Limits) -> Result<String, Refusal> {
+    let spec = &access.spec;
+    if !limits.allow_project_target {
+        return Err(limit("spec.policyTarget Project is not allowed in this instance (limit allowProjectTarget); leave it out, or use Global"));
+    }
+    if spec.role_name.is_some() {
+        return Err(invalid(
+            "spec.roleName has no meaning with policyTarget: Project, where the role is named after this object; remove one of the two",
+        ));
+    }
+    for (index, subject) in spec.subjects.iter().enumerate() {
+        let at = format!("spec.subjects[{index}]");
+        if subject.kind != SubjectKind::Group {
+            return Err(invalid(format!(
+                "{at}.kind must be Group with policyTarget: Project: a project's role has groups only; use Global for others"
+            )));
+        }
+        if subject.name.contains('"') {
+            let name = shorten(&subject.name, 60);
+            return Err(invalid(format!("{at}.name {name:?} holds a quote, which Argo CD allows in no project's role; use policyTarget: Global")));
+        }
+    }
+    if let Some(index) = spec.applications.iter().position(|a| a.project.contains(['*', '?'])) {
+        return Err(invalid(format!(
+            "spec.applications[{index}].project must be a project's name without wildcards with policyTarget: Project, since the role stands in that project"
+        )));
+    }
+    Ok(project_role_name(&access.metadata))
 }
 
 fn role_name(name: &str) -> Result<String, Refusal> {

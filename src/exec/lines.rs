@@ -8,8 +8,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::grant::{AppNamespace, Applications, Grant};
+use super::world::World;
 use crate::argocd::kinds::Application;
 use crate::argocd::policy::{self, MatchMode, csv};
+use crate::argocd::versions;
 
 /// What decides how a grant is written.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +24,22 @@ pub struct Context<'a> {
     pub elsewhere: bool,
     /// The live Applications; `None`: they cannot be seen.
     pub applications: Option<&'a [Arc<Application>]>,
+    /// Whether `*` is the only wildcard that may be written: so it is in a project's role.
+    pub stars_only: bool,
+}
+
+impl<'a> Context<'a> {
+    /// What decides in this world, under this policy.
+    #[must_use]
+    pub fn of(world: &'a World, data: &policy::Data) -> Self {
+        Self {
+            namespace: world.namespace(),
+            mode: policy::match_mode(data),
+            elsewhere: world.applications_elsewhere(),
+            applications: world.applications.as_deref().ok(),
+            stars_only: false,
+        }
+    }
 }
 
 /// The lines of a grant.
@@ -47,12 +65,11 @@ pub fn selects(selector: &Applications, app: &Application, own: &str) -> bool {
     in_namespace && selector.project.matches(app.project()) && selector.name.matches(app.metadata.name.as_deref().unwrap_or_default())
 }
 
-/// Writes the lines of a grant.
-#[must_use]
-pub fn render(grant: &Grant, context: Context<'_>) -> Lines {
+/// The applications as the objects of policy lines, and whether something could not be expanded because the Applications cannot be seen.
+pub fn objects<'a>(selectors: impl IntoIterator<Item = &'a Applications>, context: Context<'_>) -> (BTreeSet<String>, bool) {
     let mut objects = BTreeSet::new();
     let mut blind = false;
-    for selector in &grant.applications {
+    for selector in selectors {
         match context.mode {
             MatchMode::Regex => objects.extend(as_regex(selector, context)),
             MatchMode::Glob => match as_glob(selector, context) {
@@ -68,12 +85,39 @@ pub fn render(grant: &Grant, context: Context<'_>) -> Lines {
             },
         }
     }
-    let exact = |word: &str| if context.mode == MatchMode::Regex { format!("^{word}$") } else { word.to_owned() };
-    let rule = |resource: &str, action: &str, object: &str| csv::line(&["p", &grant.role, &exact(resource), &exact(action), object, "allow"]);
-    let rules = objects.iter().flat_map(|object| [rule("applications", "get", object), rule("exec", "create", object)]);
+    (objects, blind)
+}
+
+/// The two rules by which `subject` may open a terminal in each of these: Argo CD asks for both.
+pub fn rules<'a>(subject: &'a str, objects: &'a BTreeSet<String>, mode: MatchMode) -> impl Iterator<Item = String> + 'a {
+    let exact = move |word: &str| if mode == MatchMode::Regex { format!("^{word}$") } else { word.to_owned() };
+    let rule = move |resource: &str, action: &str, object: &str| csv::line(&["p", subject, &exact(resource), &exact(action), object, "allow"]);
+    objects.iter().flat_map(move |object| [rule("applications", "get", object), rule("exec", "create", object)])
+}
+
+/// What is to be said of a grant that Argo CD's web interface does not show to those who have it; empty when there is nothing.
+///
+/// The short form by which it would be shown is not written: it grants an Application of that name in the instance's own namespace, and
+/// such a one may be created while nobody looks.
+#[must_use]
+pub fn hidden(grant: &Grant, world: &World) -> &'static str {
+    let argocd = world.server().ok().and_then(Result::ok);
+    let elsewhere = argocd.as_ref().is_some_and(|server| server.applications_elsewhere);
+    let named = grant.applications.iter().any(|selector| selector.namespace != AppNamespace::Own);
+    if elsewhere && named && versions::hides_tabs(argocd.and_then(|server| server.version).as_deref()) {
+        "; but before Argo CD 3.4.4 the web interface shows the Terminal tab of an Application in another namespace only to whoever may exec into one of the same project and name in the instance's own namespace: upgrade, or, if that is meant too, name it in spec.applications without a namespace"
+    } else {
+        ""
+    }
+}
+
+/// Writes the lines of a grant.
+#[must_use]
+pub fn render(grant: &Grant, context: Context<'_>) -> Lines {
+    let (objects, blind) = objects(&grant.applications, context);
     let members = grant.subjects.iter().map(|subject| csv::line(&["g", subject, &grant.role]));
     // A role without any application needs no members: then nothing is written at all.
-    let lines = if objects.is_empty() { Vec::new() } else { rules.chain(members).collect() };
+    let lines = if objects.is_empty() { Vec::new() } else { rules(&grant.role, &objects, context.mode).chain(members).collect() };
     Lines { no_applications: objects.is_empty(), lines, blind }
 }
 
@@ -92,6 +136,9 @@ fn object_of(app: &Application, own: &str) -> Option<String> {
 fn as_glob(selector: &Applications, context: Context<'_>) -> Option<String> {
     let (project, name) = (&selector.project, &selector.name);
     let literal = project.is_literal() && name.is_literal();
+    if context.stars_only && [project, name].iter().any(|pattern| pattern.as_glob().contains('?')) {
+        return None;
+    }
     match &selector.namespace {
         // Without three-part objects there is nothing that a `*` could cross into.
         AppNamespace::Own | AppNamespace::Any if literal && selector.namespace == AppNamespace::Own || !context.elsewhere => {
@@ -123,7 +170,8 @@ mod tests {
 
     fn objects(applications: &str, mode: MatchMode, elsewhere: bool, live: &[Arc<Application>]) -> Vec<String> {
         let grant = grant(&format!("{{subjects: [{{kind: Group, name: g}}], applications: {applications}}}"));
-        let lines = render(&grant, Context { namespace: "argocd", mode, elsewhere, applications: Some(live) }).lines;
+        let context = Context { namespace: "argocd", mode, elsewhere, applications: Some(live), stars_only: false };
+        let lines = render(&grant, context).lines;
         let fields = lines.iter().map(|l| csv::fields(l).unwrap());
         fields.filter(|f| f[0] == "p" && f[2].contains("exec")).map(|f| f[4].clone()).collect()
     }
@@ -156,7 +204,21 @@ mod tests {
     #[test]
     fn without_sight_of_applications_nothing_is_guessed() {
         let grant = grant("{subjects: [{kind: Group, name: g}], applications: [{project: shop}]}");
-        let lines = render(&grant, Context { namespace: "argocd", mode: MatchMode::Glob, elsewhere: true, applications: None });
+        let context = Context { namespace: "argocd", mode: MatchMode::Glob, elsewhere: true, applications: None, stars_only: false };
+        let lines = render(&grant, context);
         assert!(lines.blind && lines.lines.is_empty());
+    }
+
+    #[test]
+    fn where_only_stars_may_be_written_other_wildcards_become_names() {
+        let live = [app("argocd", "shop", "web-1"), app("argocd", "shop", "web-22")];
+        let of = |apps: &str| {
+            let grant = grant(&format!("{{subjects: [{{kind: Group, name: g}}], applications: {apps}}}"));
+            let context = Context { namespace: "argocd", mode: MatchMode::Glob, elsewhere: false, applications: Some(&live), stars_only: true };
+            super::objects(&grant.applications, context).0.into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(of("[{project: shop, name: 'web-?'}]"), ["shop/web-1"]);
+        assert_eq!(of("[{project: shop, name: 'web-*'}]"), ["shop/web-*"]);
+        assert_eq!(of("[{project: shop, name: 'w?b', namespace: team}]"), [""; 0]);
     }
 }

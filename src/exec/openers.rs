@@ -2,17 +2,12 @@
 
 use super::status::Review;
 use crate::api::status::InstanceStatus;
-use crate::argocd::instance::parse_version;
-
-/// Before this version of Kubernetes a WebSocket to pods/exec is authorised as `get` alone.
-const CREATE_FROM: (u32, u32) = (1, 35);
+use crate::argocd::versions;
 
 /// Whether a WebSocket with `get` alone opens a shell: on an older Kubernetes, by an Argo CD that uses WebSockets.
 #[must_use]
 pub fn get_is_enough(instance: &InstanceStatus) -> bool {
-    let older_kubernetes = instance.kubernetes_version.as_deref().and_then(parse_version).is_some_and(|v| v < CREATE_FROM);
-    let websockets = instance.argocd_version.as_deref().and_then(parse_version).is_none_or(|v| v >= (3, 0));
-    older_kubernetes && websockets
+    versions::get_is_enough(instance.argocd_version.as_deref(), instance.kubernetes_version.as_deref())
 }
 
 /// Explains a review that allows it: what grants it, and how to end that.

@@ -24,7 +24,7 @@ use super::sessions::{self, Remaining};
 use super::time::Times;
 use super::world::{Unreadable, World, uid};
 use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
-use super::{flag, ingress, policy, restart, server};
+use super::{flag, ingress, policy, project, restart, server};
 use crate::api::conditions::{Reason, Verdict, shorten};
 use crate::api::status::{Change, InstanceStatus, UndeclaredGrant};
 use crate::api::{ABANDON, ExecAccess, FINALIZER, Mode, is_held};
@@ -247,13 +247,16 @@ pub(super) fn fold(world: &World, cases: &[Case], now: jiff::Timestamp) -> Folde
     let debts = debts::debts(world, cases);
     let mut confinement = confinement::fold(world, cases, &mut reaches, &debts, now);
     let (policy_wanted, mut policy) = policy::fold(world, cases);
+    let (project_wanted, in_projects) = project::fold(world, cases);
+    policy.extend(in_projects);
     let (server_wanted, mut server) = server::fold(world, reaches);
     let (ingress_wanted, mut ingress) = ingress::fold(world, cases, &at);
     let (flag_wanted, mut flag) = flag::fold(world, cases, &at);
     let hold = Hold::of(world, confinement.hold.as_ref());
     hold.say(&mut policy, &mut server, &mut flag, &mut ingress);
     let mut wanted = Wanted::default();
-    for Wanted { writes, changes, looks } in [std::mem::take(&mut confinement.wanted), policy_wanted, server_wanted, ingress_wanted, flag_wanted] {
+    let confined = std::mem::take(&mut confinement.wanted);
+    for Wanted { writes, changes, looks } in [confined, policy_wanted, project_wanted, server_wanted, ingress_wanted, flag_wanted] {
         wanted.writes.extend(hold.writes(writes));
         wanted.changes.extend(changes);
         wanted.looks.extend(looks);

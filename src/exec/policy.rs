@@ -14,8 +14,8 @@ use super::lines::{self, Context, Lines};
 use super::world::World;
 use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 use crate::api::conditions::{Reason, Verdict};
-use crate::api::is_held;
 use crate::api::status::{Change, PolicyStatus};
+use crate::api::{PolicyTarget, is_held};
 use crate::argocd::instance::NoServer;
 use crate::argocd::policy::{self, BrokenLine, Data, MatchMode, csv};
 use crate::argocd::{ARGOCD_RBAC_CM, PART_OF};
@@ -51,7 +51,8 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOut
         Err(not_seen) => {
             let verdict = Verdict::unknown(Reason::NotReadable, not_seen.to_string());
             let blind = |(i, _): (usize, &Case)| (i, PolicyOutlook { verdict: verdict.clone(), status: None });
-            return (Wanted::default(), cases.iter().enumerate().filter(|(_, c)| c.effective).map(blind).collect());
+            let ours = |(_, c): &(usize, &Case)| c.effective && c.access.spec.policy_target == PolicyTarget::Global;
+            return (Wanted::default(), cases.iter().enumerate().filter(ours).map(blind).collect());
         }
     };
     let foreign: Data = data.iter().filter(|(k, _)| !is_our_key(k)).map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -74,19 +75,14 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOut
 }
 
 fn desired(world: &World, cases: &[Case], data: &Data, foreign: &Data) -> BTreeMap<usize, (String, Desired)> {
-    let context = Context {
-        namespace: world.namespace(),
-        mode: policy::match_mode(data),
-        elsewhere: world.applications_elsewhere(),
-        applications: world.applications.as_deref().ok(),
-    };
+    let context = Context::of(world, data);
     let frozen = frozen_keys(world);
     let mut ours: usize = data.iter().filter(|(k, _)| frozen.contains(*k)).map(|(k, v)| k.len() + v.len()).sum();
     let mut total: usize = ours + foreign.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();
     let mut all = BTreeMap::new();
     // In the order of age: an object that was admitted is never pushed out by a younger one.
     for (index, case) in cases.iter().enumerate().filter(|(_, c)| c.effective) {
-        let Some(grant) = &case.grant else { continue };
+        let Some(grant) = case.grant.as_ref().filter(|g| g.target == PolicyTarget::Global) else { continue };
         let key = key_of(grant.access.metadata.name.as_deref().unwrap_or_default());
         let Lines { lines, no_applications, blind } = lines::render(grant, context);
         let lines = if blind { with_justified(lines, grant, context, data.get(&key).map_or("", String::as_str)) } else { lines };
@@ -104,18 +100,9 @@ fn desired(world: &World, cases: &[Case], data: &Data, foreign: &Data) -> BTreeM
 
 /// Where the Applications cannot be seen: what stands there already stays as far as the object still declares it.
 fn with_justified(rendered: Vec<String>, grant: &Grant, context: Context<'_>, current: &str) -> Vec<String> {
-    let declared = |line: &String| {
-        let Ok(fields) = csv::fields(line) else { return false };
-        match fields.as_slice() {
-            [kind, subject, role] if kind == "g" => *role == grant.role && grant.subjects.contains(subject),
-            [kind, role, resource, action, object, effect]
-                if kind == "p" && *role == grant.role && effect == "allow" && context.mode == MatchMode::Glob =>
-            {
-                let pair = matches!((resource.as_str(), action.as_str()), ("applications", "get") | ("exec", "create"));
-                pair && !object.contains(['*', '?']) && is_declared(grant, object)
-            }
-            _ => false,
-        }
+    let declared = |line: &String| match csv::fields(line).unwrap_or_default().as_slice() {
+        [kind, subject, role] if kind == "g" => *role == grant.role && grant.subjects.contains(subject),
+        _ => is_declared_rule(line, &grant.role, grant, context.mode),
     };
     // What stands there keeps its order: a lost sight alone is no reason to write.
     let mut seen = BTreeSet::new();
@@ -123,6 +110,15 @@ fn with_justified(rendered: Vec<String>, grant: &Grant, context: Context<'_>, cu
     let (rules, members): (Vec<String>, Vec<String>) =
         kept.chain(rendered).filter(|line| seen.insert(line.clone())).partition(|l| l.starts_with("p,"));
     if rules.is_empty() { Vec::new() } else { rules.into_iter().chain(members).collect() }
+}
+
+/// Whether a line is one of the two rules by which `subject` may open a terminal into an application that the grant names, one by its name.
+pub(super) fn is_declared_rule(line: &str, subject: &str, grant: &Grant, mode: MatchMode) -> bool {
+    let fields = csv::fields(line).unwrap_or_default();
+    let [kind, who, resource, action, object, effect] = fields.as_slice() else { return false };
+    let pair = matches!((resource.as_str(), action.as_str()), ("applications", "get") | ("exec", "create"));
+    let allows = kind == "p" && who == subject && effect == "allow" && mode == MatchMode::Glob;
+    allows && pair && !object.contains(['*', '?']) && is_declared(grant, object)
 }
 
 /// Whether an object of a policy line is one that the grant means.
@@ -183,7 +179,8 @@ fn broken(foreign: &Data, keys: &BTreeMap<String, (Vec<String>, String)>) -> Res
     Ok(())
 }
 
-fn broken_message(broken: &BrokenLine) -> String {
+/// What is said where somebody else's line is broken.
+pub(super) fn broken_message(broken: &BrokenLine) -> String {
     format!("{broken}; while it is broken Argo CD loads no policy at all, so nothing is added. Mend or remove that line")
 }
 
@@ -272,7 +269,8 @@ fn outlook(world: &World, cases: &[Case], index: usize, key: &str, desired: &Des
     let current = data.get(key).map(|t| written(t)).unwrap_or_default();
     let role = case.and_then(|c| c.grant.as_ref()).map_or("", |g| g.role.trim_start_matches("role:"));
     let line_count = i64::try_from(current.len()).unwrap_or(i64::MAX);
-    let status = Some(PolicyStatus { role: role.to_owned(), key: key.to_owned(), lines: current.iter().take(100).cloned().collect(), line_count });
+    let lines = current.iter().take(100).cloned().collect();
+    let status = Some(PolicyStatus { role: role.to_owned(), key: key.to_owned(), projects: Vec::new(), lines, line_count });
     let verdict = if desired.too_large {
         Verdict::no(
             Reason::PolicyTooLarge,
@@ -295,7 +293,10 @@ fn outlook(world: &World, cases: &[Case], index: usize, key: &str, desired: &Des
     } else if current == desired.lines {
         match case.and_then(|c| c.remark.clone()) {
             Some(remark) => Verdict::yes(Reason::SubjectNeverMatches, remark),
-            None => Verdict::yes(Reason::Applied, format!("{} lines in {ARGOCD_RBAC_CM} key {key}", current.len())),
+            None => {
+                let hidden = case.and_then(|c| c.grant.as_ref()).map_or("", |grant| lines::hidden(grant, world));
+                Verdict::yes(Reason::Applied, format!("{} lines in {ARGOCD_RBAC_CM} key {key}{hidden}", current.len()))
+            }
         }
     } else if matches!(world.rbac_cm, Ok(None)) && nobody_reads(world) {
         Verdict::no(

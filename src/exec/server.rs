@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::admission::Case;
 use super::grant::{Grant, Place};
 use super::lines::selects;
+use super::remote::{Cluster, Remote};
 use super::withheld::Withheld;
 use super::world::{NotSeen, Seen, World};
 use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
@@ -38,7 +39,7 @@ pub struct Reach {
     /// Namespaces that the admission policy of a confined instance does not hold.
     pub beyond: BTreeSet<String>,
     /// Destinations on other clusters.
-    pub remote: BTreeSet<String>,
+    pub remote: Remote,
     /// What could not be seen.
     pub blind: Option<NotSeen>,
     /// Because of it, more namespaces may be meant than are named here.
@@ -48,6 +49,8 @@ pub struct Reach {
 /// What the layer found for one object; the reviews complete it.
 #[derive(Clone, Debug)]
 pub struct ServerOutlook {
+    /// The instance's namespace.
+    pub instance: String,
     /// Where.
     pub reach: Reach,
     /// The namespaces in which a binding (or rule) of ours is in place; `*`: in all.
@@ -60,8 +63,8 @@ pub struct ServerOutlook {
     pub obstacle: Option<Verdict>,
 }
 
-/// Finds where a grant needs argocd-server to exec. `elsewhere`: whether Applications may live in other namespaces.
-fn reach(world: &World, grant: &Grant, elsewhere: bool) -> Reach {
+/// Finds where a grant needs argocd-server to exec.
+fn reach(world: &World, grant: &Grant, server: Option<&Server>) -> Reach {
     let mut reach = Reach::default();
     let namespaces = match &world.namespaces {
         Ok(namespaces) => Some(namespaces),
@@ -81,25 +84,30 @@ fn reach(world: &World, grant: &Grant, elsewhere: bool) -> Reach {
             };
             wanted.extend(selector.as_ref().map(selected).unwrap_or_default());
         }
-        Place::Destinations => match &world.applications {
-            Err(not_seen) => {
+        Place::Destinations => {
+            if let Err(not_seen) = &world.applications {
                 reach.blind = Some(not_seen.clone());
                 reach.unsure = true;
             }
-            Ok(applications) => {
-                // Where Argo CD does not look, anybody may have put an Application: it must not lead to a right.
-                let looked_at = |app: &crate::argocd::kinds::Application| elsewhere || app.metadata.namespace.as_deref() == Some(world.namespace());
-                let meant = |app: &&std::sync::Arc<_>| looked_at(app) && grant.applications.iter().any(|s| selects(s, app, world.namespace()));
-                for app in applications.iter().filter(meant) {
-                    let destination = &app.spec.destination;
-                    if !destination.is_in_cluster() {
-                        reach.remote.insert(destination.label());
-                    } else if let Some(namespace) = destination.namespace.as_ref().filter(|n| !n.is_empty()) {
-                        wanted.insert(namespace.clone());
-                    }
-                }
-            }
-        },
+        }
+    }
+    // Where Argo CD does not look, anybody may have put an Application: it must not lead to a right.
+    let looked_at = |app: &crate::argocd::kinds::Application| {
+        let namespace = app.metadata.namespace.as_deref().unwrap_or_default();
+        namespace == world.namespace() || server.is_none_or(|s| s.serves(namespace))
+    };
+    let meant = |app: &&std::sync::Arc<_>| looked_at(app) && grant.applications.iter().any(|s| selects(s, app, world.namespace()));
+    for app in world.applications.iter().flatten().filter(meant) {
+        let destination = &app.spec.destination;
+        let namespace = destination.namespace.as_ref().filter(|n| !n.is_empty());
+        if let Some(cluster) = Cluster::of(destination) {
+            // Whatever namespaces of this cluster are chosen instead, they say nothing of that one.
+            reach.remote.entry(cluster).or_default().extend(namespace.cloned());
+        } else if !destination.is_in_cluster() {
+            // It deploys nowhere.
+        } else if let (Place::Destinations, Some(namespace)) = (&grant.place, namespace) {
+            wanted.insert(namespace.clone());
+        }
     }
     for namespace in wanted {
         let alive = namespaces
@@ -150,9 +158,9 @@ pub fn server(world: &World) -> Result<Server, Verdict> {
 /// Where each object in effect needs argocd-server to exec (by the object's index among the cases).
 #[must_use]
 pub fn reaches(world: &World, cases: &[Case]) -> BTreeMap<usize, Reach> {
-    let elsewhere = world.applications_elsewhere();
+    let server = server(world).ok();
     let in_effect = cases.iter().enumerate().filter(|(_, c)| c.effective);
-    in_effect.filter_map(|(i, c)| Some((i, reach(world, c.grant.as_ref()?, elsewhere)))).collect()
+    in_effect.filter_map(|(i, c)| Some((i, reach(world, c.grant.as_ref()?, server.as_ref())))).collect()
 }
 
 /// What cannot be computed is frozen: nothing is taken away on half a sight, and nothing is added.
@@ -190,9 +198,10 @@ pub fn fold(world: &World, reaches: BTreeMap<usize, Reach>) -> (Wanted, BTreeMap
         let obstacle = obstacle.or_else(|| {
             super::in_place::missing(world, reach.namespaces.contains(world.namespace()), reach.cluster).map(|name| no_own_role(world, &name))
         });
+        let instance = world.namespace().to_owned();
         let concerns = |at: &str| (at == "*" && reach.cluster) || reach.namespaces.contains(at);
         let withheld = own_roles.withheld.iter().filter(|(at, _)| concerns(at)).map(|(_, w)| w.clone()).collect();
-        (i, ServerOutlook { reach, bound: bound.clone(), taken: taken.clone(), withheld, obstacle })
+        (i, ServerOutlook { instance, reach, bound: bound.clone(), taken: taken.clone(), withheld, obstacle })
     };
     let outlooks = reaches.into_iter().map(outlook).collect();
     (wanted, outlooks)

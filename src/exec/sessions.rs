@@ -7,13 +7,14 @@ use jiff::Timestamp;
 
 use super::admission::{Case, key_of};
 use super::debts;
-use super::grant::{Grant, Place};
+use super::grant::{Grant, Place, project_role_name};
 use super::policy;
+use super::project_outlook;
 use super::restart;
 use super::server::{Reach, ServerOutlook};
 use super::world::World;
 use super::write::{Kind, Wanted};
-use crate::api::{ExecAccessStatus, OnRevoke};
+use crate::api::{ExecAccessStatus, OnRevoke, PolicyTarget};
 use crate::argocd::policy::csv;
 use crate::config::RestartServer;
 
@@ -40,10 +41,15 @@ fn since(world: &World, case: &Case, reach: Option<&Reach>, now: Timestamp) -> O
     (restart::any_pod_from_before(world, since) != Some(false)).then_some(since)
 }
 
-/// The lines that stand there for an object; `None`: they cannot be seen.
+/// The lines that stand there for an object, in argocd-rbac-cm or in projects; `None`: they cannot be seen.
 fn lines(world: &World, case: &Case) -> Option<Vec<String>> {
+    let metadata = &case.access.metadata;
     let data = world.policy().ok()?;
-    Some(data.get(&key_of(case.access.metadata.name.as_deref().unwrap_or_default())).map(|text| policy::written(text)).unwrap_or_default())
+    let mut lines = data.get(&key_of(metadata.name.as_deref().unwrap_or_default())).map(|text| policy::written(text)).unwrap_or_default();
+    if case.access.spec.policy_target == PolicyTarget::Project || debts::had_roles(case) {
+        lines.extend(project_outlook::standing_lines(world, &project_role_name(metadata))?);
+    }
+    Some(lines)
 }
 
 /// Whether an object that grants nothing now had lines, and they are gone.

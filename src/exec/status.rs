@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::openers;
 use super::plan::Outlook;
+use super::remote;
 use super::server::ServerOutlook;
 use super::withheld::Withheld;
 use super::write::Layer;
@@ -52,8 +53,7 @@ pub fn to_review(outlooks: &[Outlook]) -> BTreeSet<String> {
 
 /// The verbs that are missing for a terminal; empty when it can open.
 ///
-/// Before Kubernetes 1.35 a WebSocket GET is authorised as `get` alone (and Argo CD falls back to POST, hence `create`); from 1.35 on
-/// `create` is asked for, too. Argo CD before 3.0 sends POST only (`facts`, Argo CD 1.3).
+/// Argo CD falls back from WebSocket to POST, hence `create` alone is enough everywhere; `get` alone is only before Kubernetes 1.35.
 #[must_use]
 pub fn missing(review: &Review, instance: &InstanceStatus) -> Vec<&'static str> {
     let get_is_enough = openers::get_is_enough(instance);
@@ -145,6 +145,7 @@ fn failed(verdict: Verdict, layers: &[Layer], failures: &Failures) -> Verdict {
             | Reason::RoleNameTaken
             | Reason::SubjectTooWide
             | Reason::AuthenticationDisabled
+            | Reason::Unsupported
     );
     if messages.is_empty() || !waits || verdict.holds() {
         return verdict;
@@ -186,7 +187,7 @@ fn server_verdict(server: &ServerOutlook, instance: &InstanceStatus, reviews: &R
     let verdict = sum(server, &namespaces, opened.as_deref(), unanswered);
     let namespace_count = i64::try_from(namespaces.len()).unwrap_or(i64::MAX);
     namespaces.truncate(100);
-    let remote = reach.remote.iter().take(32).cloned().collect();
+    let remote = remote::status(&reach.remote, &server.instance);
     (verdict, Some(ServerStatus { namespaces, namespace_count, open_cluster_wide: by_others, remote }))
 }
 
@@ -246,11 +247,7 @@ fn sum(server: &ServerOutlook, namespaces: &[NamespaceVerdict], open: Option<&st
         return Verdict::unknown(if unanswered { Reason::NotReadable } else { Reason::Pending }, unknown);
     }
     if !reach.remote.is_empty() {
-        let message = format!(
-            "Applications deploy to other clusters ({}): there the identity of Argo CD's cluster Secret counts, which must be allowed get pods and get, create pods/exec; it cannot be proven from here",
-            reach.remote.iter().take(3).cloned().collect::<Vec<_>>().join(", ")
-        );
-        return Verdict::unknown(Reason::RemoteCluster, message);
+        return Verdict::unknown(Reason::RemoteCluster, remote::message(&reach.remote, &server.instance));
     }
     if namespaces.is_empty() {
         return Verdict::unknown(
@@ -266,7 +263,13 @@ fn sum(server: &ServerOutlook, namespaces: &[NamespaceVerdict], open: Option<&st
             );
             Verdict::yes(Reason::OpenByOthers, message)
         }
-        None => Verdict::yes(Reason::Proven, format!("proven by SubjectAccessReview in {} namespace(s)", namespaces.len())),
+        None => {
+            let message = format!(
+                "proven by SubjectAccessReview in {} namespace(s) for argocd-server's ServiceAccount, which counts there unless a cluster Secret has credentials for https://kubernetes.default.svc (the operator reads no Secrets)",
+                namespaces.len()
+            );
+            Verdict::yes(Reason::Proven, message)
+        }
     }
 }
 

@@ -177,6 +177,7 @@ impl World {
             && self.role_bindings.is_ok()
             && self.cluster_role_binding.is_ok()
             && self.ingresses.is_ok()
+            && self.projects.is_ok()
             && self.admission_policy.is_ok()
             && self.admission_binding.is_ok()
     }

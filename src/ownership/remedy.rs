@@ -22,11 +22,16 @@ pub fn helm_values(place: Place<'_>, path: &[&str], value: &str) -> String {
 pub fn change(owner: &Owner, place: Place<'_>, path: &[&str], value: &str) -> String {
     let kind = place.kind;
     let field = dotted(path);
+    let in_git = match kind {
+        // A list has elements of others, too.
+        "AppProject" => format!("add to {field} of {kind} {}: {value}", place.name),
+        _ => format!("set {field} of {kind} {} to {value}", place.name),
+    };
     match owner {
         Owner::Helm { .. } => format!("set {} in the values of its chart", helm_values(place, path, value)),
         Owner::ArgoCD { .. } => format!(
-            "in Git, set {field} of {kind} {} to {value}; or let the operator have it: in the Application, spec.ignoreDifferences: [{{group: \"{}\", kind: {kind}, name: {}, managedFieldsManagers: [{FIELD_MANAGER}]}}] and spec.syncPolicy.syncOptions: [RespectIgnoreDifferences=true]",
-            place.name, place.group, place.name
+            "in Git, {in_git}; or let the operator have it: in the Application, spec.ignoreDifferences: [{{group: \"{}\", kind: {kind}, name: {}, managedFieldsManagers: [{FIELD_MANAGER}]}}] and spec.syncPolicy.syncOptions: [RespectIgnoreDifferences=true]",
+            place.group, place.name
         ),
         Owner::ArgocdOperator { cr } => match path {
             ["metadata", "annotations", key] if place.kind == "Ingress" => {

@@ -154,6 +154,7 @@ async fn the_notes_warn_of_what_a_person_should_know_before() {
     let notes = install(bench, &namespace, &settings).await;
     for warning in [
         format!("WARNING: there is no ConfigMap argocd-cm in the namespace {namespace}"),
+        "Secrets of the namespace".to_owned(),
         "it is as powerful as argocd-server".to_owned(),
         "may restart the Deployment argocd-server, which ends every open terminal".to_owned(),
         "WARNING: restore.enabled is false".to_owned(),

@@ -4,6 +4,7 @@
 //! * [`granted`]: the same on a real API server, as the operator's own ServiceAccount.
 //! * [`values`]: what may be set, what is refused, and how it reaches the operator's configuration.
 //! * [`workload`]: the Deployment, the restoring Job and their names and labels.
+//! * [`instances`]: several Argo CDs in one release, and one Argo CD in two.
 //! * [`install`]: installing, two releases side by side, and the notes that a person reads then.
 #![allow(
     clippy::unwrap_used,
@@ -18,6 +19,7 @@ mod support;
 
 mod granted;
 mod install;
+mod instances;
 mod rendering;
 mod rights;
 mod values;

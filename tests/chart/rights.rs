@@ -8,9 +8,10 @@ fn every_rendering() -> Vec<Rendered> {
         &[][..],
         &["instance.serverRoles=InPlace", "instance.restartServer=WhenNeeded"],
         &["instance.serverRoles=InPlace", "instance.inPlace.role="],
-        &["instance.limits.allowClusterScope=false", "restore.enabled=false"],
+        &["instance.limits.allowClusterScope=false", "instance.limits.allowProjectTarget=false", "restore.enabled=false"],
         &["instance.argocdOperator=true"],
         &["instance.confine=true"],
+        &["additionalInstances[0].namespace=two,additionalInstances[0].serverRoles=InPlace,additionalInstances[0].restartServer=WhenNeeded"],
     ]
     .into_iter()
     .map(render)
@@ -154,6 +155,17 @@ fn only_where_it_is_to_confine_can_the_operator_write_the_admission_policy_and_i
     };
     assert_eq!(verbs_of(&[]), ["get", "list", "watch", "delete"]);
     assert_eq!(verbs_of(&["instance.confine=true"]), ["get", "list", "watch", "delete", "create", "patch"]);
+}
+
+#[test]
+fn without_project_targets_no_project_can_be_written() {
+    let verbs_of = |settings: &[&str]| -> Vec<String> {
+        let rendered = render(settings);
+        let rules = rendered.rules().into_iter().filter(|(_, rule)| strings(rule, "resources") == ["appprojects"]);
+        rules.flat_map(|(_, rule)| strings(rule, "verbs")).map(str::to_owned).collect()
+    };
+    assert_eq!(verbs_of(&["instance.limits.allowProjectTarget=false"]), ["get", "list", "watch"]);
+    assert_eq!(verbs_of(&[]), ["get", "list", "watch", "patch"]);
 }
 
 #[test]

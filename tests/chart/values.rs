@@ -103,6 +103,7 @@ fn the_default_configuration_denies_the_system_and_the_releases_own_namespace() 
                 "deniedProjects": [],
                 "allowClusterScope": true,
                 "allowAllProjects": true,
+                "allowProjectTarget": true,
                 "requireReason": false,
                 "requireNotAfter": false,
             },

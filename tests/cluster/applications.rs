@@ -145,7 +145,10 @@ async fn destinations_that_get_no_right_are_named_with_the_reason() {
     team.grant("remote", &one("remote")).await;
     let status = team.condition("remote", "ServerAuthorized", "Unknown", "RemoteCluster").await;
     assert!(message(&status, "ServerAuthorized").contains("production"), "{status:#?}");
-    assert_eq!(status.server.unwrap().remote, ["production"]);
+    let there = status.server.unwrap().remote.remove(0);
+    assert_eq!((there.cluster.as_str(), there.namespaces.as_slice()), ("production", ["kube-public".to_owned()].as_slice()));
+    assert!(there.identity.contains(&team.namespace) && there.identity.contains("data.name is \"production\""), "{there:#?}");
+    the_rule_is_enough(&team, &there.rule).await;
 
     // The instance's own namespace and kube-system are denied unless the admin says otherwise.
     team.application_in(&team.namespace, "own", "shop", &team.namespace).await;
@@ -162,6 +165,22 @@ async fn destinations_that_get_no_right_are_named_with_the_reason() {
     team.has(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {missing}}}}}")).await;
     team.are_bound("a namespace that comes is bound", &[&missing]).await;
     team.ready("missing").await;
+}
+
+/// The rule of the status, applied as it stands: here to this cluster, in which it names the namespace kube-public.
+async fn the_rule_is_enough(team: &Team, rule: &str) {
+    let file = team.cp.folder().join(format!("rule-{}.yaml", team.namespace));
+    std::fs::write(&file, rule).unwrap();
+    team.cp.kubectl(&["apply", "-f", &file.display().to_string()]).await.success();
+    let may = async |verb: &str, subresource: &str, namespace: &str| {
+        let (subject, subresource) = ("--as=system:serviceaccount:kube-system:argocd-manager", format!("--subresource={subresource}"));
+        team.cp.kubectl(&["auth", "can-i", verb, "pods", &subresource, "--namespace", namespace, subject]).await.stdout.trim().to_owned()
+    };
+    for (verb, subresource) in [("get", ""), ("get", "exec"), ("create", "exec")] {
+        becomes(&format!("{verb} pods/{subresource}"), SOON, "yes".to_owned(), async || may(verb, subresource, "kube-public").await).await;
+        assert_eq!(may(verb, subresource, "default").await, "no", "{verb} pods/{subresource} elsewhere");
+    }
+    team.cp.kubectl(&["delete", "-f", &file.display().to_string()]).await.success();
 }
 
 #[tokio::test]

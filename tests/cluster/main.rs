@@ -1,6 +1,7 @@
 //! The operator on a real API server, installed by its chart and under the rights that the chart gives it.
 //!
-//! * [`layers`], [`applications`], [`several`], [`in_place`], [`ingress`]: what is set for whom, and what comes back.
+//! * [`layers`], [`applications`], [`several`], [`in_place`], [`ingress`], [`project`]: what is set for whom, and what comes back.
+//! * [`instances`]: several Argo CDs under one operator.
 //! * [`repair`], [`steady`]: what is undone when others change it, and that nothing is written when nothing has changed.
 //! * [`owners`], [`operated`]: shared objects that somebody else keeps, and who keeps rewriting them.
 //! * [`time`]: what opens, closes and expires, on the wall clock.
@@ -29,11 +30,13 @@ mod half_world;
 mod hands;
 mod in_place;
 mod ingress;
+mod instances;
 mod layers;
 mod operated;
 mod operator;
 mod owners;
 mod plan;
+mod project;
 mod refused;
 mod refused_writes;
 mod repair;

@@ -17,7 +17,9 @@ const PAGES: &[(&str, Before)] = &[
     ("docs/how-to/on-call-windows.md", Before::Installed),
     ("docs/how-to/other-owners.md", Before::Granted),
     ("docs/how-to/plan-in-ci.md", Before::Installed),
+    ("docs/how-to/project-roles.md", Before::Installed),
     ("docs/how-to/removing.md", Before::Granted),
+    ("docs/how-to/several-instances.md", Before::Granted),
     ("docs/how-to/troubleshooting.md", Before::Granted),
 ];
 
@@ -64,6 +66,16 @@ async fn the_commands_to_break_the_glass_do_what_the_page_says() {
 #[tokio::test]
 async fn the_commands_of_on_call_windows_do_what_the_page_says() {
     page("docs/how-to/on-call-windows.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_for_roles_in_projects_do_what_the_page_says() {
+    page("docs/how-to/project-roles.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_for_several_instances_do_what_the_page_says() {
+    page("docs/how-to/several-instances.md").await;
 }
 
 #[tokio::test]

@@ -55,6 +55,11 @@ const EXPECTED: &[Expected] = &[
     // Whatever time it is, what everybody shares is switched on for it.
     Expected { file: "on-call-windows.yaml", condition: ("ExecEnabled", "True", "Enabled"), lines: &[] },
     Expected { file: "break-glass.yaml", condition: ("Ready", "False", "Expired"), lines: &[] },
+    Expected {
+        file: "project-role.yaml",
+        condition: ("Ready", "True", "Ready"),
+        lines: &[], // in the AppProject, under a name that holds the object's uid
+    },
     Expected { file: "ingress.yaml", condition: ("IngressReady", "True", "Configured"), lines: &[] },
 ];
 
@@ -67,6 +72,8 @@ const FURNITURE: &str = "
 {apiVersion: v1, kind: Namespace, metadata: {name: shop-labelled, labels: {team: a}}}
 ---
 {apiVersion: v1, kind: Namespace, metadata: {name: team-b-apps}}
+---
+{apiVersion: argoproj.io/v1alpha1, kind: AppProject, metadata: {name: shop}, spec: {sourceRepos: ['*'], destinations: [{server: '*', namespace: '*'}]}}
 ---
 {apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: nginx}, spec: {controller: k8s.io/ingress-nginx}}
 ---
@@ -104,7 +111,8 @@ async fn every_example_reaches_the_condition_that_it_promises() {
         let name = team.apply(&example(expected.file)).await;
         let (kind, status, reason) = expected.condition;
         let found = team.condition(&name, kind, status, reason).await;
-        let lines = found.policy.map(|policy| policy.lines).unwrap_or_default();
+        let policy = found.policy.unwrap_or_default();
+        let lines = policy.lines;
         for line in expected.lines {
             assert!(lines.iter().any(|written| written == line), "{}: no {line:?} in {lines:#?}", expected.file);
         }
@@ -112,6 +120,10 @@ async fn every_example_reaches_the_condition_that_it_promises() {
             "several-namespaces.yaml" => {
                 let proven: Vec<String> = found.server.unwrap().namespaces.into_iter().map(|verdict| verdict.name).collect();
                 assert_eq!(proven, ["shop", "shop-jobs", "shop-labelled"]);
+            }
+            "project-role.yaml" => {
+                let groups = lines.iter().filter(|line| line.starts_with("g, my-org:team-a, proj:shop:exec-access-shop-on-call-"));
+                assert_eq!((policy.projects, groups.count()), (vec!["shop".to_owned()], 1), "{lines:#?}");
             }
             "observe.yaml" => assert!(!found.changes.is_empty()),
             "ingress.yaml" => has_annotations(&team).await,

@@ -67,12 +67,17 @@ impl Court {
         Self { judge: Judge::start(), remembered: Vec::new() }
     }
 
-    fn ask(&mut self, data: &Data, requests: &[Request]) -> Vec<bool> {
-        let question = serde_json::to_string(&(data, requests)).unwrap();
+    /// What Argo CD's server would say to whoever saves these projects.
+    pub fn refusals(&mut self, projects: &[Value]) -> Vec<String> {
+        self.judge.refusals(projects)
+    }
+
+    fn ask(&mut self, data: &Data, projects: &[Value], requests: &[Request]) -> Vec<bool> {
+        let question = serde_json::to_string(&(data, projects, requests)).unwrap();
         if let Some((_, answer)) = self.remembered.iter().find(|(q, _)| *q == question) {
             return answer.clone();
         }
-        let answer = self.judge.allowed(data, &[], requests).unwrap_or_else(|e| panic!("Argo CD cannot load it: {e}: {data:#?}"));
+        let answer = self.judge.allowed(data, projects, requests).unwrap_or_else(|e| panic!("Argo CD cannot load it: {e}: {data:#?}"));
         if self.remembered.len() > 7 {
             self.remembered.remove(0);
         }
@@ -97,12 +102,24 @@ const OTHER: &[(&str, &str)] = &[
     ("accounts", "update"),
 ];
 
-/// Judges the policy that a spec led to.
+/// Judges the policy that a spec led to, in an instance without projects of its own.
+pub fn judge(judge: &mut Court, instance: &Instance, spec: &Value, policy: &Data, people: &[Person], objects: &[String]) {
+    judge_with_projects(judge, instance, spec, (policy, &[], &[]), people, objects);
+}
+
+/// Judges the policy that a spec led to, with the projects as they were and as they are.
 ///
 /// * Nobody can do more than before, but for what is declared.
 /// * Whoever is declared can, for every live Application; unless somebody else's deny line stands in the way.
 /// * Nobody can do less than before.
-pub fn judge(judge: &mut Court, instance: &Instance, spec: &Value, policy: &Data, people: &[Person], objects: &[String]) {
+pub fn judge_with_projects(
+    judge: &mut Court,
+    instance: &Instance,
+    spec: &Value,
+    (policy, projects, changed): (&Data, &[Value], &[Value]),
+    people: &[Person],
+    objects: &[String],
+) {
     let mut requests = Vec::new();
     for (index, (user, groups)) in people.iter().enumerate() {
         let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
@@ -118,14 +135,14 @@ pub fn judge(judge: &mut Court, instance: &Instance, spec: &Value, policy: &Data
         }
     }
     let asked: Vec<Request> = requests.iter().map(|(_, r)| r.clone()).collect();
-    let before = judge.ask(&instance.foreign, &asked);
-    let after = judge.ask(policy, &asked);
+    let before = judge.ask(&instance.foreign, projects, &asked);
+    let after = judge.ask(policy, changed, &asked);
     let live: Vec<String> = instance.live.iter().map(object_of).collect();
     let denies = instance.foreign.values().any(|text| text.contains("deny"));
     for ((index, request), (before, after)) in requests.iter().zip(before.into_iter().zip(after)) {
         let granted = matches!((request.resource.as_str(), request.action.as_str()), ("exec", "create") | ("applications", "get"));
         let declared = granted && names(spec, &people[*index]) && means(spec, &request.object);
-        let context = || format!("{request:?}\nspec: {spec}\nlive: {live:?}\npolicy: {policy:#?}");
+        let context = || format!("{request:?}\nspec: {spec}\nlive: {live:?}\npolicy: {policy:#?}\nprojects: {changed:#?}");
         assert!(!after || before || declared, "more than declared: {}", context());
         assert!(after || !before, "less than before: {}", context());
         if declared && live.contains(&request.object) && !denies {

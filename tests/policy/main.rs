@@ -2,6 +2,7 @@
 //!
 //! * [`names`]: hostile names in every field that carries one.
 //! * [`grants`]: random declarations among nasty foreign policies, asked about over a universe of people, actions and objects.
+//! * [`projects`]: roles in AppProjects, judged by Argo CD's project rules as well.
 //! * [`loader`]: our reading of policy lines and patterns against Argo CD's.
 //! * [`bounds`]: ten thousand objects.
 #![allow(
@@ -27,3 +28,4 @@ mod grants;
 mod instance;
 mod loader;
 mod names;
+mod projects;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::declared::{self, Court, Person};
 use super::instance::Instance;
 
-fn hostile() -> Vec<String> {
+pub fn hostile() -> Vec<String> {
     let mut names: Vec<String> = [
         "team-a",
         "my-org:team-a",
@@ -115,7 +115,7 @@ fn hostile() -> Vec<String> {
 }
 
 /// Whoever might be meant by mistake: the name cut, trimmed, unquoted, its parts, and people who have nothing to do with it.
-fn people(name: &str) -> Vec<Person> {
+pub fn people(name: &str) -> Vec<Person> {
     let mut near: Vec<String> = vec![
         name.to_owned(),
         name.trim().to_owned(),
@@ -169,7 +169,7 @@ fn objects(elsewhere: bool) -> Vec<String> {
 }
 
 /// What a message must be: for a person, on one screen, with nothing in it that a terminal would act on.
-fn is_clear(message: &str, field: &str) {
+pub fn is_clear(message: &str, field: &str) {
     assert!(message.contains(field), "which field: {message:?}");
     assert!(message.len() < 600 && !message.chars().any(char::is_control), "{message:?}");
 }

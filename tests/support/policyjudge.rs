@@ -57,6 +57,8 @@ struct Verdict {
     error: String,
     #[serde(default)]
     allowed: Option<Vec<bool>>,
+    #[serde(default)]
+    projects: Option<Vec<String>>,
 }
 
 impl Judge {
@@ -76,13 +78,22 @@ impl Judge {
 
     /// What each request gets under this `data` of argocd-rbac-cm and these `AppProjects`; `Err` where Argo CD cannot load the policy.
     pub fn allowed(&mut self, data: &BTreeMap<String, String>, projects: &[Value], requests: &[Request]) -> Result<Vec<bool>, String> {
+        let verdict = self.ask(data, projects, requests);
+        if verdict.error.is_empty() { Ok(verdict.allowed.unwrap_or_default()) } else { Err(verdict.error) }
+    }
+
+    /// What Argo CD's server would say to somebody who saves each of these `AppProjects` as it is; empty where it would save it.
+    pub fn refusals(&mut self, projects: &[Value]) -> Vec<String> {
+        self.ask(&BTreeMap::new(), projects, &[]).projects.unwrap_or_default()
+    }
+
+    fn ask(&mut self, data: &BTreeMap<String, String>, projects: &[Value], requests: &[Request]) -> Verdict {
         let question = json!({ "data": data, "projects": projects, "requests": requests });
         writeln!(self.questions, "{question}").expect("ask the judge");
         self.questions.flush().expect("ask the judge");
         let mut line = String::new();
         self.verdicts.read_line(&mut line).expect("hear the judge");
-        let verdict: Verdict = serde_json::from_str(&line).unwrap_or_else(|error| panic!("a verdict: {error}: {line:?}"));
-        if verdict.error.is_empty() { Ok(verdict.allowed.unwrap_or_default()) } else { Err(verdict.error) }
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("a verdict: {error}: {line:?}"))
     }
 }
 

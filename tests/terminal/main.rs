@@ -12,6 +12,7 @@ mod confined;
 mod confinement;
 mod dev_operators;
 mod instance;
+mod project_roles;
 mod rights;
 mod stale;
 mod team_exec;

@@ -82,15 +82,69 @@ annotations:
 {{- if .Values.image.digest -}}{{ $tagged }}@{{ .Values.image.digest }}{{- else -}}{{ $tagged }}{{- end -}}
 {{- end -}}
 
-{{/* The instances that the operator serves, as JSON {"instances": [...]}: the one of the release's namespace. Templates range over
-     the list and read nothing else of .Values.instance. */}}
+{{/* The instances that the operator serves, as JSON {"instances": [...]}: the one of the release's namespace, then the additional ones,
+     which have what `instance` says where they say nothing. Templates range over the list and read nothing else of .Values.instance. */}}
 {{- define "argocd-access-operator.instances" -}}
-{{- $limits := deepCopy .Values.instance.limits -}}
-{{- if kindIs "invalid" $limits.deniedNamespaces -}}
-{{- $_ := set $limits "deniedNamespaces" (list "kube-system" .Release.Namespace | uniq) -}}
+{{- $root := . -}}
+{{- $namespaces := list .Release.Namespace -}}
+{{- $all := list (set (deepCopy .Values.instance) "namespace" .Release.Namespace) -}}
+{{- range $additional := .Values.additionalInstances -}}
+{{- if has $additional.namespace $namespaces -}}
+{{- fail (printf "additionalInstances: the namespace %s is named twice (the release's own namespace is served already)" $additional.namespace) -}}
 {{- end -}}
-{{- $instance := merge (dict "namespace" .Release.Namespace "limits" $limits) (omit .Values.instance "limits") -}}
-{{- dict "instances" (list $instance) | toJson -}}
+{{- $namespaces = append $namespaces $additional.namespace -}}
+{{- /* Key by key: helm's own merge would not let a false or an empty list replace anything. */ -}}
+{{- $merged := deepCopy $root.Values.instance -}}
+{{- range $key, $value := $additional -}}
+{{- if and (kindIs "map" $value) (kindIs "map" (get $merged $key)) -}}
+{{- range $inner, $v := $value -}}
+{{- $_ := set (get $merged $key) $inner $v -}}
+{{- end -}}
+{{- else -}}
+{{- $_ := set $merged $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- $all = append $all $merged -}}
+{{- end -}}
+{{- $edited := list -}}
+{{- range $all -}}
+{{- if kindIs "invalid" .limits.deniedNamespaces -}}
+{{- $_ := set .limits "deniedNamespaces" (concat (list "kube-system") $namespaces | uniq) -}}
+{{- end -}}
+{{- if and (eq .serverRoles "InPlace") .inPlace.clusterRole -}}
+{{- if has .inPlace.clusterRole $edited -}}
+{{- fail (printf "two instances with serverRoles: InPlace name the same ClusterRole %s: each would take out what the other adds. Name each Argo CD's own, or none" .inPlace.clusterRole) -}}
+{{- end -}}
+{{- $edited = append $edited .inPlace.clusterRole -}}
+{{- end -}}
+{{- end -}}
+{{- dict "instances" $all | toJson -}}
+{{- end -}}
+
+{{/* The end of the name of a cluster's object that belongs to one instance: nothing for the release's own. Called with "root" and
+     "namespace". */}}
+{{- define "argocd-access-operator.ofInstance" -}}
+{{- if ne .namespace .root.Release.Namespace -}}
+{{- printf "-%s" (include "argocd-access-operator.shorten" (dict "name" .namespace "max" 24)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Fails where another release of this chart serves one of the namespaces: two operators would undo each other's work. Without a
+     cluster to ask (helm template, Argo CD) nothing is found. */}}
+{{- define "argocd-access-operator.alone" -}}
+{{- $root := . -}}
+{{- range $instance := (include "argocd-access-operator.instances" . | fromJson).instances -}}
+{{- range $role := (lookup "rbac.authorization.k8s.io/v1" "Role" $instance.namespace "").items -}}
+{{- $labels := $role.metadata.labels | default dict -}}
+{{- $annotations := $role.metadata.annotations | default dict -}}
+{{- $release := get $annotations "meta.helm.sh/release-name" -}}
+{{- $of := get $annotations "meta.helm.sh/release-namespace" -}}
+{{- $ours := and (eq $release $root.Release.Name) (eq $of $root.Release.Namespace) -}}
+{{- if and (eq (get $labels "app.kubernetes.io/name") $root.Chart.Name) (eq (get $labels "app.kubernetes.io/component") "operator") $release (not $ours) -}}
+{{- fail (printf "the Argo CD in the namespace %s is served by the release %s of this chart in the namespace %s already; two operators would undo each other's work. Uninstall that one, or leave this namespace out here" $instance.namespace $release $of) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The operator's configuration file. */}}

@@ -79,6 +79,26 @@ fn who_never_had_access_leaves_nothing_open() {
 }
 
 #[test]
+fn roles_in_projects_count_like_lines_and_moving_between_the_two_is_no_withdrawal() {
+    use super::project;
+    let wide = "{policyTarget: Project, subjects: [{kind: Group, name: a}, {kind: Group, name: b}], applications: [{project: shop}]}";
+    for (after, remain) in [
+        (wide.replace("{policyTarget", "{suspend: true, policyTarget"), true),
+        (wide.replace(", {kind: Group, name: b}", ""), true),
+        (wide.replace("project: shop", "project: shop, name: web-1"), true),
+        (wide.replace("{policyTarget", "{reason: INC-1, policyTarget"), false),
+        (wide.replace("policyTarget: Project, ", ""), false),
+    ] {
+        let mut sim = Sim::stock();
+        sim.put(&project::project("shop"), Some(project::appproject("shop", "")));
+        sim.grant("team", wide);
+        assert!(sim.status("team").policy.is_some_and(|p| p.line_count > 0), "nothing was granted");
+        sim.grant("team", &after);
+        assert_eq!(sim.remaining().is_some(), remain, "{after}");
+    }
+}
+
+#[test]
 fn an_application_that_went_is_no_withdrawal() {
     let elsewhere = server("argocd-server", "command: [argocd-server, --application-namespaces=*]");
     let mut sim = Sim::new(World { deployments: Ok(vec![elsewhere]), ..super::fixtures::world() });

@@ -34,7 +34,9 @@ fn holds(kind: ConditionType) -> &'static str {
     match kind {
         ConditionType::Accepted => "The object is valid, within the limits of its instance, and its role name is its own.",
         ConditionType::Active => "It takes effect: it is not suspended, not only observing, not being deleted.",
-        ConditionType::PolicyApplied => "The lines in argocd-rbac-cm say what the object declares; status.policy shows them.",
+        ConditionType::PolicyApplied => {
+            "The lines in argocd-rbac-cm, or the roles in AppProjects, say what the object declares; status.policy shows them."
+        }
         ConditionType::ServerAuthorized => {
             "A SubjectAccessReview says that argocd-server may open a terminal in each destination namespace; status.server shows each."
         }
@@ -87,7 +89,10 @@ const REMEDIES: &[(&str, &str)] = &[
     ("Pending", "Wait some seconds. Where it stays, the operator's log says why."),
     ("OpenByOthers", "Nothing, for the terminal; to end it, [narrow that role, or confine](../how-to/confine.md#narrowing-the-rights-themselves)."),
     ("Denied", "Read status.server.namespaces: a limit of the instance, or a right that is missing."),
-    ("RemoteCluster", "Let the identity of the cluster Secret get pods, and get and create pods/exec, in that cluster."),
+    (
+        "RemoteCluster",
+        "Apply the rule of status.server.remote in that cluster, for the identity that it names. It stays `Unknown`: nobody can prove it from here.",
+    ),
     ("NamespaceMissing", "Create the namespace, or correct the Application's destination."),
     ("ServerNotFound", "Install Argo CD in this namespace, or label its Deployment as the message says."),
     ("ServerAmbiguous", "Remove the label app.kubernetes.io/component=server from the Deployments that are not argocd-server."),

@@ -13,6 +13,7 @@
 #![allow(clippy::format_push_string, reason = "it reads like the page that it writes")]
 
 mod cli;
+mod compatibility;
 mod conditions;
 mod configuration;
 mod execaccess;
@@ -26,8 +27,13 @@ use std::{
 /// The name of a page, and what writes it.
 type Page = (&'static str, fn() -> String);
 
-const PAGES: [Page; 4] =
-    [("cli.md", cli::page), ("conditions.md", conditions::page), ("configuration.md", configuration::page), ("execaccess.md", execaccess::page)];
+const PAGES: [Page; 5] = [
+    ("cli.md", cli::page),
+    ("compatibility.md", compatibility::page),
+    ("conditions.md", conditions::page),
+    ("configuration.md", configuration::page),
+    ("execaccess.md", execaccess::page),
+];
 
 /// The root of the repository.
 fn repository() -> &'static Path {

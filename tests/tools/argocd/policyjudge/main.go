@@ -4,7 +4,7 @@
 //
 //	in:  {"data": {<data of argocd-rbac-cm>}, "projects": [<AppProject>...],
 //	      "requests": [{"user": "alice", "groups": ["g"], "resource": "exec", "action": "create", "object": "shop/web"}]}
-//	out: {"error": "<why Argo CD cannot load the policy>", "allowed": [true]}
+//	out: {"error": "<why Argo CD cannot load the policy>", "allowed": [true], "projects": ["<why Argo CD would refuse an edit of this project>"]}
 package main
 
 import (
@@ -42,8 +42,20 @@ type question struct {
 }
 
 type verdict struct {
-	Error   string `json:"error,omitempty"`
-	Allowed []bool `json:"allowed"`
+	Error    string   `json:"error,omitempty"`
+	Allowed  []bool   `json:"allowed"`
+	Projects []string `json:"projects"`
+}
+
+// invalid says what Argo CD's own server says when somebody saves this project (server/project, validateProject).
+func invalid(project *v1alpha1.AppProject) string {
+	if err := project.ValidateProject(); err != nil {
+		return err.Error()
+	}
+	if err := rbac.ValidatePolicy(project.ProjectPoliciesString()); err != nil {
+		return "policy syntax error: " + err.Error()
+	}
+	return ""
 }
 
 func judge(q question) verdict {
@@ -80,6 +92,9 @@ func judge(q question) verdict {
 		claims.SetScopes(scopes)
 	}
 	answer := verdict{Allowed: make([]bool, 0, len(q.Requests))}
+	for i := range q.Projects {
+		answer.Projects = append(answer.Projects, invalid(&q.Projects[i]))
+	}
 	for _, r := range q.Requests {
 		mapClaims := jwt.MapClaims{"sub": r.User, "iss": "argocd", "groups": r.Groups}
 		answer.Allowed = append(answer.Allowed, claims.EnforceClaims(mapClaims, mapClaims, r.Resource, r.Action, r.Object))
