@@ -287,3 +287,36 @@ fn an_object_that_waits_keeps_the_shared_settings_of_one_that_expires() {
     sim.settle();
     assert!(!sim.data(&argocd_cm()).contains_key("exec.enabled"), "the last one hands it back");
 }
+
+#[test]
+fn in_a_confined_instance_a_window_opens_behind_the_admission_policy_and_closes_before_it() {
+    let mut sim = super::confinement::confined();
+    sim.grant("team", &spec(&OFFICE.replace("08:00", "16:00")));
+    assert_eq!((sim.is_open(), super::confinement::allows(&sim).as_str()), (false, "false"), "while none is open it denies all");
+    let opening = sim.at("2026-06-01T14:00:00Z");
+    assert!(sim.is_open());
+    let layers: Vec<Layer> = opening.iter().map(|w| w.layer).collect();
+    assert_eq!(layers, [Layer::Confinement, Layer::Server, Layer::Policy]);
+    let closing = sim.at("2026-06-01T16:00:00Z");
+    assert_eq!((sim.is_open(), closing[0].layer), (false, Layer::Policy), "{closing:?}");
+    assert_eq!(super::confinement::allows(&sim), "false");
+    assert_eq!(shared_settings(&opening) + shared_settings(&closing), 0);
+}
+
+#[test]
+fn a_stop_ends_an_open_window_and_its_release_opens_it_again() {
+    let mut sim = Sim::stock();
+    sim.grant("team", &spec(OFFICE));
+    let stop = |sim: &mut Sim, why: serde_json::Value| {
+        sim.edit("kubectl", &argocd_cm(), &json!({"metadata": {"annotations": {crate::api::STOP: why}}}));
+        sim.settle();
+    };
+    stop(&mut sim, json!("drill"));
+    assert_eq!((sim.is_open(), sim.ready(), sim.next()), (false, said("False", "Stopped"), None));
+    assert!(sim.status("team").sessions_may_remain.is_some());
+    assert_eq!(sim.plan().next, None, "no window opens");
+    sim.at("2026-06-02T07:00:00Z");
+    assert!(!sim.is_open());
+    stop(&mut sim, json!(null));
+    assert!(sim.is_open());
+}
