@@ -181,7 +181,7 @@ mod tests {
         })
     }
 
-    fn meta(value: Value) -> ObjectMeta {
+    fn meta(value: &Value) -> ObjectMeta {
         serde_json::from_value(json!({"managedFields": value})).unwrap()
     }
 
@@ -192,10 +192,10 @@ mod tests {
         let applies = json!({"manager": "helm", "operation": "Apply", "time": "2026-01-01T00:00:00Z"});
         let person = json!({"manager": "kubectl", "operation": "Apply"});
         let status = json!({"manager": "helm", "operation": "Apply", "subresource": "status"});
-        assert_eq!(helm(&meta(json!([patches, person, applies]))), name("helm", true));
-        assert_eq!(helm(&meta(json!([patches, person, status]))), name("helm", false));
-        assert_eq!(helm(&meta(json!([{"manager": "helm-controller", "operation": "Update"}]))), name("helm-controller", false));
-        assert_eq!(helm(&meta(json!([person, status]))), None);
+        assert_eq!(helm(&meta(&json!([patches, person, applies]))), name("helm", true));
+        assert_eq!(helm(&meta(&json!([patches, person, status]))), name("helm", false));
+        assert_eq!(helm(&meta(&json!([{"manager": "helm-controller", "operation": "Update"}]))), name("helm-controller", false));
+        assert_eq!(helm(&meta(&json!([person, status]))), None);
     }
 
     #[test]
