@@ -8,7 +8,7 @@ use super::grant::{self, Grant};
 use super::project::Ours;
 use super::time::{Phase, Times};
 use super::world::{World, uid};
-use super::{confinement, stop};
+use super::{confinement, exclusive, stop};
 use crate::api::conditions::{Reason, Verdict};
 use crate::api::{ExecAccess, Mode, SubjectKind};
 use crate::argocd::ARGOCD_RBAC_CM;
@@ -61,7 +61,7 @@ pub struct Case {
 pub fn judge(world: &World, clock: Clock) -> Vec<Case> {
     let mut accesses = world.accesses.clone();
     accesses.sort_by(|a, b| age(a).cmp(&age(b)));
-    let instance_refusal = instance_refusal(world);
+    let instance_refusal = instance_refusal(world).or_else(|| exclusive::refusal(world));
     let foreign = Foreign::of(world);
     let mut roles: BTreeMap<String, String> = BTreeMap::new();
     let own_roles: BTreeSet<String> = accesses.iter().map(|a| format!("role:{}", a.role())).collect();
@@ -155,11 +155,8 @@ fn instance_refusal(world: &World) -> Option<Verdict> {
     let settings = world.argocd_cm.as_ref().ok().map(|cm| super::world::data(cm.as_deref()))?;
     // Only with anonymous access does it matter what the default role may do, and only then is the policy read for it.
     settings.get("users.anonymous.enabled").filter(|v| *v == "true")?;
-    let policy = world.policy().ok()?;
-    let default = policy::default_role(&policy)?;
-    let mentions = Mentions::collect(policy::texts(&policy).filter(|(key, _)| !is_our_key(key)).map(|(_, text)| text));
-    mentions.may_exec(default).then(|| {
-        let message = format!("anonymous access is on (argocd-cm users.anonymous.enabled) and the default role {default:?} may exec: everybody would get a terminal; switch one of the two off");
+    exclusive::is_open_to_everybody(world).then(|| {
+        let message = "anonymous access is on (argocd-cm users.anonymous.enabled) and the default role may exec: everybody would get a terminal; switch one of the two off";
         Verdict::no(Reason::AuthenticationDisabled, message)
     })
 }

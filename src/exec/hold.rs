@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::exclusive;
 use super::ingress::IngressOutlook;
 use super::policy::PolicyOutlook;
 use super::server::ServerOutlook;
@@ -23,6 +24,9 @@ impl Hold {
         if let Err(not_seen) = &world.argocd_cm {
             let message = format!("nothing is given while it cannot be seen whether {ARGOCD_CM} has the annotation {STOP}: {not_seen}");
             return Self(Some(Verdict::unknown(Reason::NotReadable, message)));
+        }
+        if let Some(why) = exclusive::undecided(world) {
+            return Self(Some(Verdict::unknown(Reason::NotReadable, why)));
         }
         Self(confinement.map(|why| {
             let reason = if why.reason == Reason::NotReadable { Reason::NotReadable } else { Reason::Pending };

@@ -11,6 +11,7 @@ pub mod confinement;
 pub mod contests;
 pub mod debts;
 pub mod elements;
+pub mod exclusive;
 pub mod flag;
 pub mod grant;
 pub mod hold;

@@ -24,7 +24,7 @@ use super::sessions::{self, Remaining};
 use super::time::Times;
 use super::world::{Unreadable, World, uid};
 use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
-use super::{flag, ingress, policy, project, restart, server};
+use super::{exclusive, flag, ingress, policy, project, restart, server};
 use crate::api::conditions::{Reason, Verdict, shorten};
 use crate::api::status::{Change, InstanceStatus, UndeclaredGrant};
 use crate::api::{ABANDON, ExecAccess, FINALIZER, Mode, is_held};
@@ -294,6 +294,7 @@ fn observe(world: &World, cases: &[Case], without: &Folded, now: jiff::Timestamp
 }
 
 fn outlooks(world: &World, cases: &[Case], folded: &Folded, clock: Clock, mut observed: BTreeMap<usize, Vec<Change>>) -> Vec<Outlook> {
+    let exclusive = if cases.is_empty() { None } else { Some(exclusive::look(world)) };
     let outlook = |(index, case): (usize, &Case)| Outlook {
         access: Arc::clone(&case.access),
         effective: case.effective,
@@ -303,8 +304,8 @@ fn outlooks(world: &World, cases: &[Case], folded: &Folded, clock: Clock, mut ob
         server: folded.server.get(&index).cloned(),
         flag: case.standing.then(|| folded.flag.clone()),
         ingress: folded.ingress.get(&index).cloned(),
-        exclusive: None,
-        undeclared: None,
+        exclusive: exclusive.as_ref().map(|e| e.verdict.clone()),
+        undeclared: exclusive.as_ref().and_then(|e| e.undeclared.clone()),
         confined: Some(folded.confinement.verdict(folded.server.get(&index).map(|s| &s.reach))),
         clock: limits(case).map(|_| clock::verdict(world.server_ahead)),
         next_transition: limits(case).filter(|_| case.standing).and_then(|times| times.next_transition(clock)),

@@ -5,6 +5,7 @@
 //! * [`repair`], [`steady`]: what is undone when others change it, and that nothing is written when nothing has changed.
 //! * [`owners`], [`operated`]: shared objects that somebody else keeps, and who keeps rewriting them.
 //! * [`time`]: what opens, closes and expires, on the wall clock.
+//! * [`exclusive`]: who else may open terminals.
 //! * [`half_world`], [`refused`], [`refused_writes`], [`strays`]: something is missing, may not be read, may not be written, is elsewhere.
 //! * [`confinement`], [`stop`]: what argocd-server may not do, whatever its rights; and taking everything back at once.
 //! * [`uninstall`]: removing the operator, with its hooks and without.
@@ -26,6 +27,7 @@ mod applications;
 mod bench;
 mod bench_operator;
 mod confinement;
+mod exclusive;
 mod half_world;
 mod hands;
 mod in_place;

@@ -21,6 +21,7 @@ const PAGES: &[(&str, Before)] = &[
     ("docs/how-to/removing.md", Before::Granted),
     ("docs/how-to/several-instances.md", Before::Granted),
     ("docs/how-to/troubleshooting.md", Before::Granted),
+    ("docs/how-to/who-else.md", Before::Granted),
 ];
 
 #[tokio::test]
@@ -86,6 +87,11 @@ async fn the_commands_to_remove_it_do_what_the_page_says() {
 #[tokio::test]
 async fn the_commands_to_find_what_is_wrong_do_what_the_page_says() {
     page("docs/how-to/troubleshooting.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_about_who_else_can_open_one_do_what_the_page_says() {
+    page("docs/how-to/who-else.md").await;
 }
 
 #[test]

@@ -23,7 +23,10 @@
 mod support;
 
 mod bounds;
+mod corpus;
 mod declared;
+mod dice;
+mod evaluator;
 mod grants;
 mod instance;
 mod loader;

@@ -31,6 +31,19 @@ pub struct Request {
     pub action: String,
     /// Such as `shop/web` or `shop/team-a/web`.
     pub object: String,
+    /// Somebody without a session instead.
+    pub anonymous: bool,
+}
+
+/// One pattern on one text.
+#[derive(Clone, Debug, Serialize)]
+pub struct Match {
+    /// `glob` or `regex`.
+    pub mode: &'static str,
+    /// The pattern.
+    pub pattern: String,
+    /// The text.
+    pub text: String,
 }
 
 impl Request {
@@ -42,6 +55,7 @@ impl Request {
             resource: resource.to_owned(),
             action: action.to_owned(),
             object: object.to_owned(),
+            anonymous: false,
         }
     }
 
@@ -59,6 +73,8 @@ struct Verdict {
     allowed: Option<Vec<bool>>,
     #[serde(default)]
     projects: Option<Vec<String>>,
+    #[serde(default)]
+    matches: Option<Vec<String>>,
 }
 
 impl Judge {
@@ -78,17 +94,21 @@ impl Judge {
 
     /// What each request gets under this `data` of argocd-rbac-cm and these `AppProjects`; `Err` where Argo CD cannot load the policy.
     pub fn allowed(&mut self, data: &BTreeMap<String, String>, projects: &[Value], requests: &[Request]) -> Result<Vec<bool>, String> {
-        let verdict = self.ask(data, projects, requests);
+        let verdict = self.ask(&json!({ "data": data, "projects": projects, "requests": requests }));
         if verdict.error.is_empty() { Ok(verdict.allowed.unwrap_or_default()) } else { Err(verdict.error) }
     }
 
     /// What Argo CD's server would say to somebody who saves each of these `AppProjects` as it is; empty where it would save it.
     pub fn refusals(&mut self, projects: &[Value]) -> Vec<String> {
-        self.ask(&BTreeMap::new(), projects, &[]).projects.unwrap_or_default()
+        self.ask(&json!({ "projects": projects })).projects.unwrap_or_default()
     }
 
-    fn ask(&mut self, data: &BTreeMap<String, String>, projects: &[Value], requests: &[Request]) -> Verdict {
-        let question = json!({ "data": data, "projects": projects, "requests": requests });
+    /// What Argo CD's matcher says of each: `yes`, `no` or `panic`.
+    pub fn matches(&mut self, matches: &[Match]) -> Vec<String> {
+        self.ask(&json!({ "matches": matches })).matches.unwrap_or_default()
+    }
+
+    fn ask(&mut self, question: &Value) -> Verdict {
         writeln!(self.questions, "{question}").expect("ask the judge");
         self.questions.flush().expect("ask the judge");
         let mut line = String::new();

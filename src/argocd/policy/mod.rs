@@ -1,12 +1,37 @@
-//! argocd-rbac-cm as Argo CD reads it: composition, validity, who mentions whom. Pure.
+//! argocd-rbac-cm as Argo CD reads it, and what follows from it. Pure.
+//!
+//! | module | question |
+//! |---|---|
+//! | [`csv`] | what one line says |
+//! | [`compose`] | which lines there are, and where each one stands |
+//! | [`glob`], [`regex`] | whether a pattern matches |
+//! | [`evaluate`] | whether one person may do one thing, and by which line |
+//! | [`holders`] | who may do a thing at all |
+//! | [`mentions`] | who is named anywhere, structurally |
+//! | [`pattern`] | what an author may write |
+//! | [`entry`] | (for fuzzing) what arbitrary bytes do |
 //!
 //! Sources: Argo CD `util/rbac/rbac.go` (`PolicyCSV`, `loadPolicyLine`), `server/rbacpolicy/rbacpolicy.go`, `assets/builtin-policy.csv`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+pub mod compose;
+#[cfg(test)]
+mod cost;
 pub mod csv;
+pub mod entry;
+pub mod evaluate;
+pub mod glob;
+pub mod holders;
+pub mod mentions;
 pub mod pattern;
+pub mod regex;
+mod table;
 
+pub use compose::{Position, Source};
+pub use evaluate::{Decision, Outcome, Person, Policy, Request};
+pub use holders::Holder;
+pub use mentions::Mentions;
 pub use pattern::NamePattern;
 
 /// The key of the main policy.
@@ -25,6 +50,19 @@ pub enum MatchMode {
     Glob,
     /// Go regular expressions, not anchored.
     Regex,
+}
+
+/// What a pattern says of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matched {
+    /// It matches.
+    Yes,
+    /// It does not.
+    No,
+    /// Argo CD's code panics over it; casbin takes that as the end of the decision, with no.
+    Fault,
+    /// It is too large or too costly to tell.
+    Undecided,
 }
 
 /// The data of argocd-rbac-cm.
@@ -113,92 +151,6 @@ pub fn validate(data: &Data) -> Result<(), BrokenLine> {
     Ok(())
 }
 
-/// What a set of policy lines says about subjects and roles, structurally (nothing is evaluated).
-#[derive(Debug, Default, Clone)]
-pub struct Mentions {
-    /// Every subject of a `p` line and both sides of every `g` line.
-    names: BTreeSet<String>,
-    /// From a member to what it inherits.
-    inherits: BTreeMap<String, BTreeSet<String>>,
-    /// Subjects with a line that may allow exec: the resource or the action may be a pattern.
-    may_exec: BTreeSet<String>,
-}
-
-impl Mentions {
-    /// Collects what the readable lines of the given texts say, with Argo CD's built-in policy.
-    pub fn collect<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut found = Self::default();
-        found.inherit("role:admin", "role:readonly");
-        found.inherit("admin", "role:admin");
-        found.may_exec.insert("role:admin".to_owned());
-        for line in texts.into_iter().flat_map(|text| text.split('\n')) {
-            if let Ok(Some(fields)) = line_fields(line) {
-                found.add(&fields);
-            }
-        }
-        found
-    }
-
-    fn add(&mut self, fields: &[String]) {
-        match fields {
-            [kind, member, role] if kind == "g" => {
-                self.names.insert(member.clone());
-                self.names.insert(role.clone());
-                self.inherit(member, role);
-            }
-            [kind, subject, resource, _, _, effect] if kind == "p" => {
-                self.names.insert(subject.clone());
-                // A part of the word is enough: in regex mode a line is not anchored.
-                if effect == "allow" && ("exec".contains(resource.as_str()) || resource.contains(|c: char| !c.is_ascii_alphanumeric())) {
-                    self.may_exec.insert(subject.clone());
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn inherit(&mut self, member: &str, role: &str) {
-        self.inherits.entry(member.to_owned()).or_default().insert(role.to_owned());
-    }
-
-    /// Whether the lines name it at all, as a subject, a member or a role.
-    #[must_use]
-    pub fn name(&self, name: &str) -> bool {
-        self.names.contains(name)
-    }
-
-    /// Whether whoever is `from` also is `to`.
-    #[must_use]
-    pub fn reaches(&self, from: &str, to: &str) -> bool {
-        self.closure(from).contains(to)
-    }
-
-    /// One of those who, by these lines, also count as `name`: somebody has made a role of it.
-    #[must_use]
-    pub fn member_of(&self, name: &str) -> Option<&str> {
-        self.inherits.iter().find(|(_, roles)| roles.contains(name)).map(|(member, _)| member.as_str())
-    }
-
-    /// Whether a line may let this subject exec; errs on the side of yes.
-    #[must_use]
-    pub fn may_exec(&self, subject: &str) -> bool {
-        self.closure(subject).iter().any(|name| self.may_exec.contains(*name))
-    }
-
-    fn closure<'a>(&'a self, from: &'a str) -> BTreeSet<&'a str> {
-        let mut seen = BTreeSet::from([from]);
-        let mut open = vec![from];
-        while let Some(name) = open.pop() {
-            for next in self.inherits.get(name).into_iter().flatten() {
-                if seen.insert(next) {
-                    open.push(next);
-                }
-            }
-        }
-        seen
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,14 +171,5 @@ mod tests {
         let broken = validate(&d).unwrap_err();
         assert_eq!((broken.key.as_str(), broken.number), ("policy.z.csv", 2));
         assert!(broken.to_string().contains("6 fields, this one has 3"), "{broken}");
-    }
-
-    #[test]
-    fn reach_follows_roles_through_roles_and_ends_in_circles() {
-        let m = Mentions::collect(["g, role:default, role:a\ng, role:a, role:b\ng, role:b, role:a"]);
-        assert!(m.reaches("role:default", "role:b"));
-        assert!(!m.reaches("role:b", "role:default"));
-        assert!(m.reaches("admin", "role:readonly"));
-        assert!(m.may_exec("admin") && !m.may_exec("role:b"));
     }
 }

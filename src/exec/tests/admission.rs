@@ -129,9 +129,11 @@ fn anonymous_access_is_refused_only_where_the_default_role_may_exec() {
         ("role:admin", "", "AuthenticationDisabled"),
         ("role:readonly", "", "Valid"),
         ("role:x", "p, role:x, exec, create, a/b, allow", "AuthenticationDisabled"),
-        ("role:x", "p, role:x, '*', get, a/b, allow", "AuthenticationDisabled"),
+        ("role:x", "p, role:x, '*', 'c*', a/b, allow", "AuthenticationDisabled"),
+        ("role:x", "p, role:x, '*', get, a/b, allow", "Valid"),
         ("role:x", "g, role:x, role:admin", "AuthenticationDisabled"),
-        ("role:x", "p, role:x, e, create, a, allow", "AuthenticationDisabled"),
+        ("role:x", "p, role:x, 'e*', create, a, allow", "AuthenticationDisabled"),
+        ("role:x", "p, role:x, e, create, a, allow", "Valid"),
         ("role:x", "p, role:x, logs, get, a/b, allow", "Valid"),
         ("", "", "Valid"),
     ] {

@@ -9,6 +9,7 @@ mod clock;
 mod confinement;
 mod confinement_in_doubt;
 mod deletion;
+mod exclusive;
 mod flag;
 mod frozen;
 mod ingress;

@@ -6,6 +6,7 @@ tool github.com/argoproj/argo-cd/v3/cmd
 
 require (
 	github.com/argoproj/argo-cd/v3 v3.2.11
+	github.com/casbin/casbin/v2 v2.123.0
 	github.com/golang-jwt/jwt/v5 v5.3.0
 	k8s.io/client-go v0.34.0
 	sigs.k8s.io/yaml v1.6.0
@@ -68,7 +69,6 @@ require (
 	github.com/bmatcuk/doublestar/v4 v4.9.1 // indirect
 	github.com/bombsimon/logrusr/v4 v4.1.0 // indirect
 	github.com/bradleyfalzon/ghinstallation/v2 v2.16.0 // indirect
-	github.com/casbin/casbin/v2 v2.123.0 // indirect
 	github.com/casbin/govaluate v1.10.0 // indirect
 	github.com/cenkalti/backoff/v4 v4.3.0 // indirect
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect

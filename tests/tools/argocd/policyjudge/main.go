@@ -3,8 +3,13 @@
 // One JSON document per line on standard input, one verdict per line on standard output:
 //
 //	in:  {"data": {<data of argocd-rbac-cm>}, "projects": [<AppProject>...],
-//	      "requests": [{"user": "alice", "groups": ["g"], "resource": "exec", "action": "create", "object": "shop/web"}]}
-//	out: {"error": "<why Argo CD cannot load the policy>", "allowed": [true], "projects": ["<why Argo CD would refuse an edit of this project>"]}
+//	      "requests": [{"user": "alice", "groups": ["g"], "resource": "exec", "action": "create", "object": "shop/web"}],
+//	      "matches": [{"mode": "glob", "pattern": "web-*", "text": "web-1"}]}
+//	out: {"error": "<why Argo CD cannot load the policy>", "allowed": [true], "matches": ["yes"],
+//	      "projects": ["<why Argo CD would refuse an edit of this project>"]}
+//
+// A request is decided as argocd-server decides it: by the enforcer with the claims of the person's session, or, with "anonymous", with
+// what it puts in their place for somebody without one. A match is one pattern on one text: yes, no, or panic.
 package main
 
 import (
@@ -13,6 +18,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/casbin/casbin/v2/util"
 	"github.com/golang-jwt/jwt/v5"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/tools/cache"
@@ -22,6 +28,7 @@ import (
 	"github.com/argoproj/argo-cd/v3/pkg/apis/application/v1alpha1"
 	applister "github.com/argoproj/argo-cd/v3/pkg/client/listers/application/v1alpha1"
 	"github.com/argoproj/argo-cd/v3/server/rbacpolicy"
+	"github.com/argoproj/argo-cd/v3/util/glob"
 	"github.com/argoproj/argo-cd/v3/util/rbac"
 )
 
@@ -33,17 +40,27 @@ type request struct {
 	Resource string   `json:"resource"`
 	Action   string   `json:"action"`
 	Object   string   `json:"object"`
+
+	Anonymous bool `json:"anonymous"`
+}
+
+type match struct {
+	Mode    string `json:"mode"`
+	Pattern string `json:"pattern"`
+	Text    string `json:"text"`
 }
 
 type question struct {
 	Data     map[string]string     `json:"data"`
 	Projects []v1alpha1.AppProject `json:"projects"`
 	Requests []request             `json:"requests"`
+	Matches  []match               `json:"matches"`
 }
 
 type verdict struct {
 	Error    string   `json:"error,omitempty"`
 	Allowed  []bool   `json:"allowed"`
+	Matches  []string `json:"matches"`
 	Projects []string `json:"projects"`
 }
 
@@ -56,6 +73,25 @@ func invalid(project *v1alpha1.AppProject) string {
 		return "policy syntax error: " + err.Error()
 	}
 	return ""
+}
+
+// says asks the function that the enforcer asks about each pattern of a line.
+func (m match) says() (answer string) {
+	defer func() {
+		if recover() != nil {
+			answer = "panic"
+		}
+	}()
+	matched := false
+	if m.Mode == rbac.RegexMatchMode {
+		matched = util.RegexMatch(m.Text, m.Pattern)
+	} else {
+		matched = glob.Match(m.Pattern, m.Text)
+	}
+	if matched {
+		return "yes"
+	}
+	return "no"
 }
 
 func judge(q question) verdict {
@@ -91,13 +127,20 @@ func judge(q question) verdict {
 		}
 		claims.SetScopes(scopes)
 	}
-	answer := verdict{Allowed: make([]bool, 0, len(q.Requests))}
+	enforcer.SetClaimsEnforcerFunc(claims.EnforceClaims)
+	answer := verdict{Allowed: make([]bool, 0, len(q.Requests)), Matches: make([]string, 0, len(q.Matches))}
 	for i := range q.Projects {
 		answer.Projects = append(answer.Projects, invalid(&q.Projects[i]))
 	}
 	for _, r := range q.Requests {
-		mapClaims := jwt.MapClaims{"sub": r.User, "iss": "argocd", "groups": r.Groups}
-		answer.Allowed = append(answer.Allowed, claims.EnforceClaims(mapClaims, mapClaims, r.Resource, r.Action, r.Object))
+		var person any = jwt.MapClaims{"sub": r.User, "iss": "argocd", "groups": r.Groups}
+		if r.Anonymous {
+			person = ""
+		}
+		answer.Allowed = append(answer.Allowed, enforcer.Enforce(person, r.Resource, r.Action, r.Object))
+	}
+	for _, m := range q.Matches {
+		answer.Matches = append(answer.Matches, m.says())
 	}
 	return answer
 }

@@ -1,0 +1,142 @@
+//! Who may open terminals in the instance without any `ExecAccess`: Argo CD's admins, whoever somebody else's policy lines or a project's
+//! role allows it, or everybody by the default role. They are listed, and refused where the instance requires that there are none. Pure.
+//!
+//! A policy names people, groups and roles alike. A name that may be nobody's is listed all the same: it cannot be told from here.
+
+use super::admission::is_our_key;
+use super::project::Ours;
+use super::world::{World, data};
+use crate::api::conditions::{Reason, Verdict};
+use crate::api::status::UndeclaredGrant;
+use crate::argocd::ARGOCD_CM;
+use crate::argocd::kinds::AppProject;
+use crate::argocd::policy::{Holder, Policy};
+
+/// So many are shown in a status.
+const SHOWN: usize = 50;
+/// So many are named in a message.
+const NAMED: usize = 3;
+/// The local account that is in `role:admin` unless argocd-cm switches it off.
+const ADMIN: &str = "admin";
+const ADMIN_ENABLED: &str = "admin.enabled";
+
+/// What is known of it.
+#[derive(Clone, Debug)]
+pub struct Exclusive {
+    /// `Exclusive`.
+    pub verdict: Verdict,
+    /// Some of those who may, the widest first, and how many there are in all; `None`: not known.
+    pub undeclared: Option<(Vec<UndeclaredGrant>, usize)>,
+}
+
+/// What others have written, without what is ours.
+fn foreign(world: &World) -> Result<(Policy, Option<String>), String> {
+    let data = world.policy().map_err(|e| e.to_string())?;
+    let projects = world.projects.as_ref().map_err(ToString::to_string)?;
+    let ours = Ours::of(world);
+    let is_theirs = |project: &str, role: &str| {
+        let found = projects.iter().find(|p| p.name() == project);
+        found.is_none_or(|p| p.roles().iter().filter(|r| r.name == role).any(|r| !ours.has(p, r)))
+    };
+    let (policy, broken) = Policy::of(&data, projects.iter().map(AsRef::as_ref), |key| !is_our_key(key), is_theirs);
+    Ok((policy, broken.map(|b| b.to_string())))
+}
+
+/// By what everybody may: the default role, or a line without a subject.
+fn is_open<'a>(policy: &Policy, holders: &'a [Holder]) -> Option<&'a Holder> {
+    holders.iter().find(|h| h.name.is_empty() || Some(h.name.as_str()) == policy.default_role())
+}
+
+/// Whether somebody without a session could open a terminal if Argo CD let him in, as far as the policy can be read. (While it cannot,
+/// nothing is added to it.)
+#[must_use]
+pub fn is_open_to_everybody(world: &World) -> bool {
+    foreign(world).is_ok_and(|(policy, _)| is_open(&policy, &policy.holders("exec", "create")).is_some())
+}
+
+/// Whether a name can be somebody's: a role is nobody, but for a role of a project that tokens were made for.
+fn is_somebody(world: &World, name: &str) -> bool {
+    match name.strip_prefix("proj:").and_then(|rest| rest.split_once(':')) {
+        Some((project, role)) => world.projects.iter().flatten().any(|p| p.name() == project && has_tokens(p, role)),
+        None => !name.starts_with("role:"),
+    }
+}
+
+fn has_tokens(project: &AppProject, role: &str) -> bool {
+    let listed = |v: &serde_json::Value| v.as_array().map_or(!v.is_null(), |tokens| !tokens.is_empty());
+    let in_spec = project.roles().iter().any(|r| r.name == role && r.rest.get("jwtTokens").is_some_and(listed));
+    in_spec || project.status.as_ref().is_some_and(|s| s.jwt_tokens_by_role.contains_key(role))
+}
+
+fn grant(subject: &str, holder: &Holder) -> UndeclaredGrant {
+    let by = holder.role.as_ref().map(|role| format!(" (member of {role})")).unwrap_or_default();
+    UndeclaredGrant { subject: subject.to_owned(), applications: holder.objects.clone(), source: format!("{}{by}", holder.at) }
+}
+
+/// Looks through the whole policy.
+#[must_use]
+pub fn look(world: &World) -> Exclusive {
+    let unknown = |reason, why: String| Exclusive { verdict: Verdict::unknown(reason, why), undeclared: None };
+    let settings = match &world.argocd_cm {
+        Ok(settings) => data(settings.as_deref()),
+        Err(not_seen) => return unknown(Reason::NotReadable, not_seen.to_string()),
+    };
+    let (policy, broken) = match foreign(world) {
+        Ok(read) => read,
+        Err(why) => return unknown(Reason::NotReadable, why),
+    };
+    if let Some(broken) = broken {
+        return unknown(
+            Reason::ForeignPolicyBroken,
+            format!("{broken}; while it is broken Argo CD loads no policy, and who may do what then is not known"),
+        );
+    }
+    let holders = policy.holders("exec", "create");
+    let admin = settings.get(ADMIN_ENABLED).is_none_or(|v| v != "false");
+    let mut all: Vec<UndeclaredGrant> = Vec::new();
+    all.extend(is_open(&policy, &holders).map(|holder| grant("(everybody)", holder)));
+    let people = holders.iter().filter(|h| !h.name.is_empty() && is_somebody(world, &h.name) && (admin || h.name != ADMIN));
+    all.extend(people.map(|holder| grant(&holder.name, holder)));
+    let count = all.len();
+    let verdict = verdict(&all, admin);
+    all.truncate(SHOWN);
+    Exclusive { verdict, undeclared: Some((all, count)) }
+}
+
+fn verdict(all: &[UndeclaredGrant], admin: bool) -> Verdict {
+    if all.is_empty() {
+        let besides = if admin { "" } else { "; somebody whom the identity provider calls \"admin\" would still be Argo CD's admin" };
+        return Verdict::yes(Reason::OnlyDeclared, format!("no policy line of somebody else allows a terminal{besides}"));
+    }
+    let named: Vec<String> = all.iter().take(NAMED).map(|g| format!("{} into {} by {}", g.subject, g.applications, g.source)).collect();
+    let more = all.len().checked_sub(NAMED).filter(|n| *n > 0).map(|n| format!(", and {n} more")).unwrap_or_default();
+    Verdict::no(
+        Reason::UndeclaredGrants,
+        format!("others may open terminals too while they are switched on: {}{more}; status.undeclaredGrants lists them", named.join("; ")),
+    )
+}
+
+/// Why nothing may be granted in an instance that requires that nobody else could.
+#[must_use]
+pub fn refusal(world: &World) -> Option<Verdict> {
+    let found = world.settings.require_exclusive.then(|| look(world))?;
+    (found.verdict.reason == Reason::UndeclaredGrants).then(|| {
+        let message = format!(
+            "this instance requires that nobody but the declared people gets a terminal (requireExclusive), and {}. Remove that access ({ARGOCD_CM} {ADMIN_ENABLED}: \"false\" takes the local admin away), or let the platform admin set requireExclusive to false",
+            found.verdict.message
+        );
+        Verdict::no(Reason::NotExclusive, message)
+    })
+}
+
+/// Why it is not known whether anything may be granted: then nothing is added, and nothing is withdrawn.
+#[must_use]
+pub fn undecided(world: &World) -> Option<String> {
+    let found = world.settings.require_exclusive.then(|| look(world))?;
+    found.undeclared.is_none().then(|| {
+        format!(
+            "this instance requires that nobody but the declared people gets a terminal (requireExclusive), and who does is not known: {}",
+            found.verdict.message
+        )
+    })
+}
