@@ -96,6 +96,22 @@ fn an_instance_is_named_once_and_two_do_not_edit_one_cluster_role() {
     assert!(message.contains("'x' not allowed"), "{message}");
 }
 
+#[test]
+fn a_further_instance_may_have_every_setting_of_the_first() {
+    let schema = std::fs::read_to_string(format!("{}/values.schema.json", chart())).unwrap();
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let keys = |pointer: &str| schema.pointer(pointer).unwrap().as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    let mut first = keys("/properties/instance/properties");
+    first.insert("namespace".to_owned());
+    assert_eq!(keys("/properties/additionalInstances/items/properties"), first);
+    let rendered = render(&["additionalInstances[0].namespace=two", "additionalInstances[0].argocdOperator=true"]);
+    let patches = rendered.of_kind("Role").filter(|role| role.to_string().contains("argocds") && role["rules"].to_string().contains("patch"));
+    let may = |role: &&Value| {
+        role["rules"].as_array().unwrap().iter().any(|r| strings(r, "resources") == ["argocds"] && strings(r, "verbs").contains(&"patch"))
+    };
+    assert_eq!(patches.filter(may).map(|role| role["metadata"]["namespace"].as_str().unwrap()).collect::<Vec<_>>(), ["two"]);
+}
+
 #[tokio::test]
 async fn one_argo_cd_is_not_served_by_two_releases() {
     let bench = ControlPlane::shared(Kubernetes::V1_36).await;

@@ -160,6 +160,22 @@ async fn every_bad_value_is_refused_with_a_message_that_a_person_understands() {
 }
 
 #[tokio::test]
+async fn a_role_in_projects_has_groups_only_and_no_name_and_its_projects_no_wildcards() {
+    let server = Server::new().await;
+    let spec = |subject: &str, project: &str, role: Option<&str>| json!({"policyTarget": "Project", "subjects": [{"kind": subject, "name": "g"}], "applications": [{"project": project, "name": "web-?"}], "roleName": role});
+    for (spec, expected) in [
+        (spec("User", "shop", None), "kind Group only"),
+        (spec("Role", "shop", None), "kind Group only"),
+        (spec("Group", "sh*", None), "each project by its name"),
+        (spec("Group", "shop", Some("x")), "roleName has no meaning"),
+    ] {
+        let said = server.try_create("project", &spec).await.unwrap_err();
+        assert!(said.contains(expected), "{spec}: {said}");
+    }
+    server.try_create("project", &spec("Group", "shop", None)).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_the_examples_and_the_edges_say_is_accepted_with_its_defaults() {
     let server = Server::new().await;
     for entry in std::fs::read_dir(tools::repository().join("examples")).unwrap() {
