@@ -22,10 +22,12 @@ pub fn helm_values(place: Place<'_>, path: &[&str], value: &str) -> String {
 pub fn change(owner: &Owner, place: Place<'_>, path: &[&str], value: &str) -> String {
     let kind = place.kind;
     let field = dotted(path);
-    let in_git = match kind {
-        // A list has elements of others, too.
-        "AppProject" => format!("add to {field} of {kind} {}: {value}", place.name),
-        _ => format!("set {field} of {kind} {} to {value}", place.name),
+    let in_git = if is_list(place) {
+        // It has elements of others, too.
+        format!("add to {field} of {kind} {}: {value}", place.name)
+    } else {
+        // Without quotes it would be no string, and the whole object refused.
+        format!("set {field} of {kind} {} to {value:?}", place.name)
     };
     match owner {
         Owner::Helm { .. } => format!("set {} in the values of its chart", helm_values(place, path, value)),
@@ -44,11 +46,16 @@ pub fn change(owner: &Owner, place: Place<'_>, path: &[&str], value: &str) -> St
     }
 }
 
+/// Whether what is wanted of this object is elements of a list, described in words.
+fn is_list(place: Place<'_>) -> bool {
+    matches!(place.kind, "Role" | "ClusterRole" | "AppProject")
+}
+
 /// The change as a command.
 #[must_use]
 pub fn kubectl(place: Place<'_>, path: &[&str], value: &str) -> String {
     // A list is no matter of a one-line patch.
-    if matches!(place.kind, "Role" | "ClusterRole" | "AppProject") {
+    if is_list(place) {
         return format!("add to {} of {} {}: {value}", dotted(path), place.kind, place.name);
     }
     let patch = path.iter().rev().fold(Value::String(value.to_owned()), |inner, step| json!({ *step: inner }));

@@ -2,6 +2,7 @@
 //!
 //! * [`upgrades`], [`variants`]: an Argo CD that Helm installed, by helm 4 and by helm 3. [`release`] is such an Argo CD, and its twin
 //!   that never met the operator.
+//! * [`from_git`]: an Application of the real Argo CD, with self-heal, that keeps Argo CD's own settings as they are in Git.
 //! * [`world`] and [`hands`] are those of the tests of the cluster.
 #![allow(
     clippy::unwrap_used,
@@ -20,6 +21,7 @@ mod support;
 #[allow(dead_code, reason = "a part of it is used here")]
 mod world;
 
+mod from_git;
 mod release;
 mod upgrades;
 mod variants;

@@ -206,7 +206,10 @@ fn a_key_that_git_does_not_have_is_set_and_our_entry_stays() {
     assert_eq!((flag(&sim).as_deref(), sim.says("team", "ExecEnabled").1.as_str()), (Some("false"), "OwnedByOther"));
     assert!(!sim.annotations(&argocd_cm()).contains_key(ANNOTATION));
     let message = sim.message("team", "ExecEnabled");
-    assert!(message.contains("Application cd") && message.contains("in Git, set data.\"exec.enabled\" of ConfigMap argocd-cm to true"), "{message}");
+    assert!(
+        message.contains("Application cd") && message.contains("in Git, set data.\"exec.enabled\" of ConfigMap argocd-cm to \"true\""),
+        "{message}"
+    );
 }
 
 #[test]

@@ -37,14 +37,13 @@ impl ArgoCd {
     /// Makes an Application whose one Pod `<name>-0` (container `main`) runs in the destination namespace, and waits until it does.
     pub async fn create_application(&self, name: &str, project: &str, namespace: &str, destination: &str) -> String {
         let pod = format!("{name}-0");
-        let repository = self.folder.path().join("git").join(namespace).join(name);
-        commit(&repository, &pod_manifest(&pod)).await;
+        let repository = self.commit(namespace, name, &pod_manifest(&pod)).await;
         let application = json!({
             "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
             "metadata": { "name": name, "namespace": namespace },
             "spec": {
                 "project": project,
-                "source": { "repoURL": format!("file://{}", repository.display()), "path": ".", "targetRevision": "HEAD" },
+                "source": { "repoURL": repository, "path": ".", "targetRevision": "HEAD" },
                 "destination": { "server": "https://kubernetes.default.svc", "namespace": destination },
                 "syncPolicy": { "automated": {} },
             },
@@ -63,6 +62,13 @@ impl ArgoCd {
         .await;
         self.wait_for_tree(name, namespace, &pod).await;
         pod
+    }
+
+    /// Puts a manifest into the Git folder of an Application, in place of what is there; returns the folder's address.
+    pub async fn commit(&self, namespace: &str, application: &str, manifest: &str) -> String {
+        let repository = self.folder.path().join("git").join(namespace).join(application);
+        commit(&repository, manifest).await;
+        format!("file://{}", repository.display())
     }
 
     /// A terminal is refused until argocd-server knows the Pod as one of the Application's.
@@ -96,9 +102,9 @@ spec:
 
 async fn commit(repository: &Path, manifest: &str) {
     std::fs::create_dir_all(repository).expect("make a Git folder");
-    std::fs::write(repository.join("pod.yaml"), manifest).expect("write a manifest");
+    std::fs::write(repository.join("manifest.yaml"), manifest).expect("write a manifest");
     let identity = ["-c", "user.name=bench", "-c", "user.email=bench@example.invalid"];
-    for step in [vec!["init", "--quiet", "--initial-branch=main"], vec!["add", "."], vec!["commit", "--quiet", "-m", "pod"]] {
+    for step in [vec!["init", "--quiet", "--initial-branch=main"], vec!["add", "."], vec!["commit", "--quiet", "--allow-empty", "-m", "manifest"]] {
         let mut git = reaper::command("git");
         git.current_dir(repository).env("GIT_CONFIG_GLOBAL", "/dev/null").args(identity).args(step);
         run(git).await.success();
