@@ -1,6 +1,7 @@
 //! One task for each kind that is watched: a store of what is there, and whether it can be believed.
 //!
-//! Each watch has a backoff of its own: with kube's `Controller` one failing watch starves all the others.
+//! Each watch has a backoff of its own: with kube's `Controller` one failing watch starves all the others. Of a kind that a cluster may
+//! well not have, none is there while its CustomResourceDefinition is missing: no failure, and asked after from time to time.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, Lookup, Store};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
@@ -19,6 +21,9 @@ use tokio::task::JoinHandle;
 use super::describe;
 use crate::exec::world::{NotSeen, Seen};
 
+/// How often it is asked whether a kind is there that a cluster may do without.
+const ABSENT: Duration = Duration::from_secs(10);
+
 /// How one watch is doing.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
@@ -28,12 +33,12 @@ pub struct Health {
     refused: Option<(Instant, String)>,
     /// It does not work for another reason, such as a lost connection.
     broken: Option<(Instant, String)>,
-    /// The cluster has no such kind, and need not have it.
+    /// The cluster does not know the kind, and need not.
     absent: bool,
 }
 
 impl Health {
-    /// Whether it is known what can be known: the list is there, or it is refused.
+    /// Whether it is known what can be known: the list is there, or it is refused, or there is no such kind.
     #[must_use]
     pub fn settled(&self) -> bool {
         self.synced || self.absent || self.refused.is_some()
@@ -63,8 +68,6 @@ impl Health {
 pub struct Probe {
     /// The kind, in the plural.
     pub kind: &'static str,
-    /// Whether there are clusters without this kind.
-    optional: bool,
     health: Arc<Mutex<Health>>,
 }
 
@@ -106,42 +109,22 @@ where
 {
     /// Starts to watch. `prune` drops what is not needed before it is kept; `touched` is told of every change.
     pub fn start(kind: &'static str, api: Api<K>, config: watcher::Config, prune: fn(&mut K), touched: Vec<Arc<Notify>>) -> Self {
-        Self::run(Probe { kind, optional: false, health: Arc::default() }, api, config, prune, touched)
+        Self::spawn(kind, api, config, prune, touched, false)
     }
 
-    /// The same for a kind that not every cluster has: where it is unknown, there is none of it.
+    /// The same for a kind that a cluster may do without: while it is not there, none of it is.
     pub fn start_optional(kind: &'static str, api: Api<K>, config: watcher::Config, prune: fn(&mut K), touched: Vec<Arc<Notify>>) -> Self {
-        Self::run(Probe { kind, optional: true, health: Arc::default() }, api, config, prune, touched)
+        Self::spawn(kind, api, config, prune, touched, true)
     }
 
-    fn run(probe: Probe, api: Api<K>, config: watcher::Config, prune: fn(&mut K), touched: Vec<Arc<Notify>>) -> Self {
-        let (store, writer) = reflector::store();
+    fn spawn(kind: &'static str, api: Api<K>, config: watcher::Config, prune: fn(&mut K), touched: Vec<Arc<Notify>>, optional: bool) -> Self {
+        let (store, mut writer) = reflector::store();
+        let probe = Probe { kind, health: Arc::default() };
         let noted = probe.clone();
         let task = tokio::spawn(async move {
-            let stream = reflector::reflector(writer, watch::watcher(api, config).modify(prune)).default_backoff();
-            let mut stream = std::pin::pin!(stream);
-            while let Some(event) = stream.next().await {
-                let tell = match event {
-                    Ok(Event::Init | Event::InitApply(_)) => false,
-                    Ok(Event::InitDone) => {
-                        noted.note(|h| *h = Health { synced: true, ..Health::default() });
-                        true
-                    }
-                    Ok(Event::Apply(_) | Event::Delete(_)) => {
-                        noted.note(|h| {
-                            h.refused = None;
-                            h.broken = None;
-                            h.absent = false;
-                        });
-                        true
-                    }
-                    Err(error) => failed(&noted, &error),
-                };
-                if tell {
-                    for told in &touched {
-                        told.notify_one();
-                    }
-                }
+            // Once for ever, unless the kind comes and goes: then each of its lives begins with a list of its own.
+            while follow(&api, &config, prune, &touched, optional, &noted, &mut writer).await {
+                tokio::time::sleep(ABSENT).await;
             }
         });
         Self { store, probe, task }
@@ -153,15 +136,15 @@ where
     /// When the API server refuses, or has not answered yet.
     pub fn all(&self) -> Seen<Vec<Arc<K>>> {
         let health = self.probe.health();
-        if health.absent {
-            return Ok(Vec::new());
-        }
         if let Some((_, why)) = health.refused {
             return Err(NotSeen { kind: self.probe.kind, why });
         }
-        if !health.synced {
+        if !health.synced && !health.absent {
             let why = health.broken.map_or_else(|| "no answer yet".to_owned(), |(_, why)| why);
             return Err(NotSeen { kind: self.probe.kind, why });
+        }
+        if health.absent {
+            return Ok(Vec::new());
         }
         let mut all = self.store.state();
         all.sort_by_cached_key(|o| (o.meta().namespace.clone(), o.meta().name.clone()));
@@ -169,16 +152,76 @@ where
     }
 }
 
+/// Watches until the stream ends (false), or until it turns out that there is no such kind, and need not be (true).
+async fn follow<K>(
+    api: &Api<K>,
+    config: &watcher::Config,
+    prune: fn(&mut K),
+    touched: &[Arc<Notify>],
+    optional: bool,
+    noted: &Probe,
+    writer: &mut Writer<K>,
+) -> bool
+where
+    K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let stream = watch::watcher(api.clone(), config.clone()).modify(prune).default_backoff();
+    let mut stream = std::pin::pin!(stream);
+    while let Some(event) = stream.next().await {
+        if let Ok(event) = &event {
+            writer.apply_watcher_event(event);
+        }
+        let gone = optional && event.as_ref().is_err_and(is_absent);
+        let tell = match event {
+            Ok(Event::Init | Event::InitApply(_)) => false,
+            Ok(Event::InitDone) => {
+                noted.note(|h| *h = Health { synced: true, ..Health::default() });
+                true
+            }
+            Ok(Event::Apply(_) | Event::Delete(_)) => {
+                noted.note(|h| {
+                    h.refused = None;
+                    h.broken = None;
+                });
+                true
+            }
+            Err(_) if gone => {
+                let before = noted.health();
+                noted.note(|h| *h = Health { absent: true, ..Health::default() });
+                if !before.absent {
+                    tracing::debug!(kind = noted.kind, "the cluster has no such kind");
+                }
+                !before.absent
+            }
+            Err(error) => failed(noted, &error),
+        };
+        if tell {
+            for told in touched {
+                told.notify_one();
+            }
+        }
+        if gone {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether the API server says that it does not know the kind.
+fn is_absent(error: &watcher::Error) -> bool {
+    matches!(
+        error,
+        watcher::Error::InitialListFailed(kube::Error::Api(status)) | watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 404
+    )
+}
+
 /// Notes a failure; true when it changes what can be seen.
 fn failed(probe: &Probe, error: &watcher::Error) -> bool {
     let refusal = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status)) | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => {
-            if status.code == 404 && probe.optional {
-                let news = !probe.health().absent;
-                probe.note(|h| *h = Health { absent: true, ..Health::default() });
-                return news;
-            }
-            matches!(status.code, 401 | 403 | 404).then(|| status.message.clone())
+        watcher::Error::InitialListFailed(kube::Error::Api(status)) | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+            if matches!(status.code, 401 | 403 | 404) =>
+        {
+            Some(status.message.clone())
         }
         _ => None,
     };
