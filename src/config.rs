@@ -14,6 +14,7 @@ pub struct Config {
 }
 
 /// What holds for one Argo CD instance.
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InstanceConfig {
@@ -43,9 +44,16 @@ pub struct InstanceConfig {
     /// Whether nothing is granted while people that no `ExecAccess` declares would get a terminal too.
     #[serde(default)]
     pub require_exclusive: bool,
+    /// May the operator set the time-out of a GKE `BackendConfig`? Else it says what a person is to set.
+    #[serde(default = "yes")]
+    pub write_backend_configs: bool,
     /// What no `ExecAccess` may exceed.
     #[serde(default)]
     pub limits: Limits,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// What becomes of values of shared objects that somebody else owns.
@@ -161,6 +169,7 @@ impl InstanceConfig {
             restart_server: RestartServer::default(),
             confine: false,
             require_exclusive: false,
+            write_backend_configs: true,
             limits: Limits::default(),
         }
     }

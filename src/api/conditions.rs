@@ -156,6 +156,12 @@ reasons! {
     NoIngress,
     /// The Ingress's controller is not one that the operator knows; nothing was guessed.
     UnknownIngressClass,
+    /// Ingresses or HTTPRoutes lead to argocd-server, but none of them leads the path of the terminal there.
+    NoTerminalRoute,
+    /// Whatever leads to argocd-server does so for gRPC alone, which carries no WebSocket.
+    GrpcOnly,
+    /// What a terminal needs is set where the operator does not write: in the controller's own configuration, or in an object that the message names.
+    ControllerConfiguration,
     /// Another ExecAccess, an older one, asks for another value of the same annotation.
     Conflict,
     /// validity.notBefore is still to come.

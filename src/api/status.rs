@@ -167,12 +167,15 @@ pub struct NamespaceVerdict {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct IngressStatus {
-    /// Name of the Ingress, in the instance's namespace.
+    /// Name of the Ingress or HTTPRoute, in the instance's namespace.
     pub name: String,
-    /// The controller that serves it, as its IngressClass says; empty when unknown.
+    /// `HTTPRoute`, where it is none of the kind Ingress.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    /// The controller that serves it, as its class says; empty when unknown.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub controller: String,
-    /// The annotations that are in place for the terminal.
+    /// The annotations (and the field of a BackendConfig) that are in place for the terminal.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub annotations: Vec<String>,

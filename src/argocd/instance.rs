@@ -25,6 +25,8 @@ pub struct Server {
     pub applications_elsewhere: bool,
     /// The namespaces, beside its own, whose Applications it serves, as they are set; `None`: it cannot be decided.
     pub application_namespaces: Option<String>,
+    /// Under which path people reach it, such as `/argo-cd`; `/` where it is none. `None`: it cannot be decided.
+    pub base: Option<String>,
     /// The labels of its pods.
     pub pod_labels: std::collections::BTreeMap<String, String>,
 }
@@ -103,6 +105,7 @@ fn read_server(deployment: &Deployment, params: Option<&Data>) -> Server {
         auth_disabled: switched_on(main, setting("--disable-auth", "ARGOCD_SERVER_DISABLE_AUTH")),
         applications_elsewhere: namespaces.as_ref().is_none_or(|v| !v.is_empty()),
         application_namespaces: namespaces.filter(|_| lists < 2),
+        base: base(setting("--rootpath", "ARGOCD_SERVER_ROOTPATH"), setting("--basehref", "ARGOCD_SERVER_BASEHREF")),
         pod_labels: deployment.spec.as_ref().and_then(|s| s.template.metadata.as_ref()).and_then(|m| m.labels.clone()).unwrap_or_default(),
     }
 }
@@ -131,6 +134,13 @@ fn setting(container: Option<&Container>, params: Option<&Data>, flag: &str, env
         return None;
     }
     params.map(|data| data.get(&reference.key).cloned().unwrap_or_default())
+}
+
+/// The path that stands before every path of argocd-server: its root path, or the one that a proxy before it takes off again.
+fn base(root: Option<String>, href: Option<String>) -> Option<String> {
+    let (root, href) = (root?, href?);
+    let base = if root.is_empty() { href } else { root };
+    Some(format!("/{}", base.trim_matches('/')))
 }
 
 /// What a switch's text means, in the careful direction: whatever is not clearly off is on, as is a flag inside a shell's command line.
@@ -281,6 +291,19 @@ spec:
         assert_eq!(off("args: [argocd-server, --disable-auth=0]"), Some(false));
         let other = "env: [{name: ARGOCD_SERVER_DISABLE_AUTH, valueFrom: {secretKeyRef: {name: s, key: k}}}]";
         assert_eq!(off(other), None, "taken from what we do not read");
+    }
+
+    #[test]
+    fn the_base_path_is_the_root_path_or_else_the_base_reference() {
+        let base = |extra: &str| find_server([&stock(extra)], Some(&Data::new())).unwrap().base;
+        assert_eq!(base("").as_deref(), Some("/"));
+        assert_eq!(base("args: [argocd-server, --basehref, /cd/]").as_deref(), Some("/cd"));
+        assert_eq!(base("args: [argocd-server, --basehref=/x, --rootpath=/cd]").as_deref(), Some("/cd"));
+        let from = |kind: &str| {
+            format!("env: [{{name: ARGOCD_SERVER_BASEHREF, valueFrom: {{{kind}: {{name: argocd-cmd-params-cm, key: server.basehref}}}}}}]")
+        };
+        assert_eq!(base(&from("configMapKeyRef")).as_deref(), Some("/"));
+        assert_eq!(base(&from("secretKeyRef")), None, "taken from what we do not read");
     }
 
     #[test]

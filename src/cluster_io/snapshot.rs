@@ -22,6 +22,8 @@ use crate::config::{InstanceConfig, ServerRoles};
 use crate::exec::contests::Contests;
 use crate::exec::world::{Unreadable, binding_name};
 use crate::exec::{Kind, Seen, World};
+use crate::ingress::gateway::HTTPRoute;
+use crate::ingress::gce::BackendConfig;
 
 /// The kind without which nothing can be done.
 pub const DECLARATIONS: &str = "execaccesses";
@@ -62,6 +64,8 @@ pub struct InstanceWatches {
     pods: Watch<Pod>,
     services: Watch<Service>,
     ingresses: Watch<Ingress>,
+    http_routes: Watch<HTTPRoute>,
+    backend_configs: Watch<BackendConfig>,
     projects: Watch<AppProject>,
     role_bindings: Watch<RoleBinding>,
     cluster_role_bindings: Watch<ClusterRoleBinding>,
@@ -108,6 +112,14 @@ impl InstanceWatches {
             pods: Watch::start("pods", Api::namespaced(client.clone(), namespace), Config::default(), prune_pod, told()),
             services: Watch::start("services", Api::namespaced(client.clone(), namespace), Config::default(), without_managed_fields, told()),
             ingresses: Watch::start("ingresses", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
+            http_routes: Watch::start_optional(
+                "httproutes",
+                Api::namespaced(client.clone(), namespace),
+                Config::default(),
+                without_managed_fields,
+                told(),
+            ),
+            backend_configs: Watch::start_optional("backendconfigs", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
             projects: Watch::start("appprojects", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
             role_bindings: Watch::start("rolebindings", Api::all(client.clone()), named(&binding), without_managed_fields, told()),
             cluster_role_bindings: Watch::start("clusterrolebindings", Api::all(client.clone()), named(&binding), without_managed_fields, told()),
@@ -152,6 +164,8 @@ impl InstanceWatches {
             &self.pods.probe,
             &self.services.probe,
             &self.ingresses.probe,
+            &self.http_routes.probe,
+            &self.backend_configs.probe,
             &self.projects.probe,
             &self.role_bindings.probe,
             &self.cluster_role_bindings.probe,
@@ -195,6 +209,8 @@ impl InstanceWatches {
             pods: self.pods.all(),
             services: self.services.all(),
             ingresses: recent.over(Kind::Ingress, self.ingresses.all()),
+            http_routes: self.http_routes.all(),
+            backend_configs: recent.over(Kind::BackendConfig, self.backend_configs.all()),
             ingress_classes: self.cluster.ingress_classes.all(),
             applications: self.cluster.applications.all(),
             projects: recent.over(Kind::AppProject, self.projects.all()),

@@ -224,7 +224,8 @@ impl Rounds {
             let outcome = apply::apply(&self.client, plan, &mut self.recent, &self.metrics).await;
             self.contests = std::mem::take(&mut self.contests).wrote(&outcome.plan.looks, &outcome.done);
             self.tell_released(&outcome, &going).await;
-            bindings_changed |= outcome.done.iter().any(|t| !matches!(t.kind, Kind::ConfigMap | Kind::Ingress | Kind::ExecAccess));
+            bindings_changed |=
+                outcome.done.iter().any(|t| !matches!(t.kind, Kind::ConfigMap | Kind::Ingress | Kind::BackendConfig | Kind::ExecAccess));
             self.written.extend(outcome.done.iter().cloned());
             stale = outcome.stale;
             failures = outcome.failures;

@@ -30,6 +30,7 @@ enum Site {
     Operator,
     Ingress,
     Confinement,
+    BackendConfig,
 }
 
 /// The place by which a status remembers that something is set in objects of this kind.
@@ -39,6 +40,7 @@ pub const fn place_of(kind: Kind) -> Option<&'static str> {
         Kind::ConfigMap => Some(Site::Flag.as_str()),
         Kind::ArgoCD => Some(Site::Operator.as_str()),
         Kind::Ingress => Some(Site::Ingress.as_str()),
+        Kind::BackendConfig => Some(Site::BackendConfig.as_str()),
         _ => None,
     }
 }
@@ -53,7 +55,7 @@ pub struct Debt {
 }
 
 impl Site {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Policy,
         Self::Projects,
         Self::RoleBinding,
@@ -64,6 +66,7 @@ impl Site {
         Self::Operator,
         Self::Ingress,
         Self::Confinement,
+        Self::BackendConfig,
     ];
 
     /// The name in the status.
@@ -79,6 +82,7 @@ impl Site {
             Self::Operator => "ArgoCD",
             Self::Ingress => "Ingress",
             Self::Confinement => "ValidatingAdmissionPolicy",
+            Self::BackendConfig => "BackendConfig",
         }
     }
 
@@ -87,7 +91,7 @@ impl Site {
             Self::Policy | Self::Projects => ConditionType::PolicyApplied,
             Self::RoleBinding | Self::ClusterRoleBinding | Self::OwnRole | Self::OwnClusterRole => ConditionType::ServerAuthorized,
             Self::Flag | Self::Operator => ConditionType::ExecEnabled,
-            Self::Ingress => ConditionType::IngressReady,
+            Self::Ingress | Self::BackendConfig => ConditionType::IngressReady,
             Self::Confinement => ConditionType::Confined,
         }
     }
@@ -105,12 +109,13 @@ impl Site {
             Self::Operator => world.argocds.as_ref().err(),
             Self::Ingress => world.ingresses.as_ref().err(),
             Self::Confinement => world.admission_policy.as_ref().err().or(world.admission_binding.as_ref().err()),
+            Self::BackendConfig => world.backend_configs.as_ref().err(),
         }
     }
 
     /// Whether what is set there is everybody's, so that only the last object hands it back.
     const fn is_shared(self) -> bool {
-        matches!(self, Self::OwnRole | Self::OwnClusterRole | Self::Flag | Self::Operator | Self::Ingress | Self::Confinement)
+        matches!(self, Self::OwnRole | Self::OwnClusterRole | Self::Flag | Self::Operator | Self::Ingress | Self::Confinement | Self::BackendConfig)
     }
 
     /// Whether something is set there for this object, as far as it is seen.
@@ -134,6 +139,7 @@ impl Site {
             Self::Operator => world.argocds.as_ref().is_ok_and(|all| all.iter().any(|a| annotated(&a.metadata, before::ANNOTATION))),
             Self::Confinement => matches!(&world.admission_policy, Ok(Some(policy)) if world.is_ours(&policy.metadata)),
             Self::Ingress => world.ingresses.as_ref().is_ok_and(|all| all.iter().any(|i| annotated(&i.metadata, before::ANNOTATION))),
+            Self::BackendConfig => world.backend_configs.as_ref().is_ok_and(|all| all.iter().any(|b| annotated(&b.metadata, before::ANNOTATION))),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The Ingresses whose backend is argocd-server: what their controllers need, merged into what is there. Pure.
+//! What stands in front of argocd-server: what the controller of each Ingress needs, merged into what is there, and what can only be said:
+//! of HTTPRoutes, of paths that do not carry a terminal, of settings that are not the operator's. Pure.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +7,24 @@ use k8s_openapi::api::networking::v1::Ingress;
 
 use super::admission::Case;
 use super::shared::{self, Field, Folded, Object, Section};
-use super::withheld::Withheld;
-use super::world::{NotSeen, Seen, World};
-use super::write::{Kind, Layer, Target, Wanted};
-use crate::api::conditions::{Reason, Verdict};
+use super::world::World;
+use super::write::{Direction, Kind, Layer, Target, Wanted};
+use crate::api::conditions::Verdict;
 use crate::api::status::IngressStatus;
-use crate::argocd::instance;
-use crate::ingress::{self, Served, Want};
+use crate::ingress::{self, Ask, Needs, Served, Want};
 use crate::ownership::before::ANNOTATION;
 use crate::ownership::managed_fields;
+
+mod backend_config;
+mod front;
+mod route;
+mod verdict;
+mod wish;
+
+use backend_config::BackendConfigs;
+use front::{Front, Fronts};
+use verdict::{Stand, Standing};
+use wish::Wish;
 
 /// What the layer says to one object in effect.
 #[derive(Clone, Debug)]
@@ -30,165 +40,110 @@ pub struct IngressOutlook {
 pub fn fold(world: &World, cases: &[Case], at: &str) -> (Wanted, BTreeMap<usize, IngressOutlook>) {
     let mut wanted = Wanted::default();
     let wish = Wish::of(cases);
-    let found = found(world);
+    let fronts = Fronts::look(world);
+    let configs = BackendConfigs::fold(world, &fronts, &wish, at, &mut wanted);
     let mut standings = Vec::new();
-    if let Ok(ingresses) = &world.ingresses {
-        for object in ingresses {
-            let name = object.metadata.name.as_deref().unwrap_or_default();
-            let served = found.as_ref().ok().and_then(|f| f.get(name));
-            standings.extend(one(world, object, served, &wish, at, &mut wanted));
-        }
+    for object in world.ingresses.iter().flatten() {
+        let name = object.metadata.name.as_deref().unwrap_or_default();
+        let front = fronts.as_ref().ok().and_then(|f| f.ingresses.get(name));
+        standings.extend(one(world, object, front, &wish, &configs, at, &mut wanted));
+    }
+    if let Ok(fronts) = &fronts {
+        standings.extend(fronts.routes.iter().map(|(name, front)| route::standing(world, name, front, &wish)));
     }
     let outlooks = cases.iter().enumerate().filter(|(_, c)| c.standing);
-    let outlooks = outlooks.map(|(i, case)| (i, outlook(world, case, i, &wish, &found, &standings))).collect();
+    let outlooks = outlooks.map(|(i, case)| (i, verdict::outlook(world, case, wish.conflicts.get(&i), &fronts, &standings))).collect();
     (wanted, outlooks)
 }
 
-/// How one Ingress stands.
-#[derive(Clone, Debug)]
-struct Standing {
-    status: IngressStatus,
-    pending: bool,
-    unknown: bool,
-    withheld: Vec<Withheld>,
-    remarks: Vec<String>,
+/// What the controller of an Ingress needs.
+fn needs(object: &Ingress, front: Option<&Front>, wish: &Wish) -> Needs {
+    let (Some(seconds), Some(front), Some(carrier)) = (wish.seconds, front, front.and_then(Front::carrier)) else { return Needs::default() };
+    let Served::By(controller, _) = &front.served else { return Needs::default() };
+    let ask = Ask { annotations: object.metadata.annotations.as_ref(), service: &carrier.service, path: &carrier.path, seconds };
+    (controller.profile().needs)(&ask)
 }
 
-/// The Ingresses that lead to argocd-server, with the Service and the controller of each.
-type Found = BTreeMap<String, (String, Served)>;
-
-fn found(world: &World) -> Seen<Found> {
-    let services = world.services.as_ref().map_err(Clone::clone)?;
-    let ingresses = world.ingresses.as_ref().map_err(Clone::clone)?;
-    let classes = world.ingress_classes.as_ref().map_err(Clone::clone)?;
-    let Ok(server) = world.server()? else { return Ok(Found::new()) };
-    let services = instance::services_of(&server, services.iter().map(AsRef::as_ref));
-    let leads = |object: &Ingress| ingress::backends(object).find(|b| services.iter().any(|s| s == b)).map(ToOwned::to_owned);
-    Ok(ingresses
-        .iter()
-        .filter_map(|object| Some((object.metadata.name.clone()?, (leads(object)?, ingress::served_by(object, classes.iter().map(AsRef::as_ref))))))
-        .collect())
+/// Whether something of ours is, or was, on this object.
+fn touched(meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> bool {
+    managed_fields::ours_present(meta) || meta.annotations.as_ref().is_some_and(|a| a.contains_key(ANNOTATION))
 }
 
-/// What all objects in effect want together: the longest time, and of two values for one annotation that of the oldest object.
-struct Wish {
-    seconds: Option<u64>,
-    annotations: BTreeMap<String, (String, String)>,
-    conflicts: BTreeMap<usize, (String, String)>,
-}
-
-impl Wish {
-    fn of(cases: &[Case]) -> Self {
-        let mut wish = Self { seconds: None, annotations: BTreeMap::new(), conflicts: BTreeMap::new() };
-        for (index, case) in cases.iter().enumerate().filter(|(_, c)| c.standing) {
-            let Some(own) = case.grant.as_ref().and_then(|g| g.ingress.as_ref()) else { continue };
-            wish.seconds = wish.seconds.max(Some(own.seconds));
-            let name = case.access.metadata.name.as_deref().unwrap_or_default();
-            for (key, value) in &own.annotations {
-                let (first, owner) = wish.annotations.entry(key.clone()).or_insert_with(|| (value.clone(), name.to_owned()));
-                if first != value {
-                    wish.conflicts.insert(index, (key.clone(), owner.clone()));
-                }
-            }
-        }
-        wish
-    }
-
-    /// Everything that an Ingress must carry.
-    fn wants(&self, served: Option<&(String, Served)>) -> BTreeMap<String, Want> {
-        let mut wants = BTreeMap::new();
-        let (Some(seconds), Some((service, served))) = (self.seconds, served) else { return wants };
-        if let Served::By(controller, _) = served {
-            wants.extend(ingress::requirements(*controller, service, seconds).into_iter().map(|r| (r.key, r.want)));
-        }
-        for (key, (value, _)) in &self.annotations {
-            let want = match wants.get(key) {
-                // What the controller needs stays in the list.
-                Some(Want::Listed(needed)) => Want::Listed(format!("{needed},{value}")),
-                _ if ingress::is_list(key) => Want::Listed(value.clone()),
-                _ => Want::Text(value.clone()),
-            };
-            wants.insert(key.clone(), want);
-        }
-        wants
-    }
-}
-
-fn one(world: &World, object: &Ingress, served: Option<&(String, Served)>, wish: &Wish, at: &str, wanted: &mut Wanted) -> Option<Standing> {
+fn one(
+    world: &World,
+    object: &Ingress,
+    front: Option<&Front>,
+    wish: &Wish,
+    configs: &BackendConfigs,
+    at: &str,
+    wanted: &mut Wanted,
+) -> Option<Standing> {
     let name = object.metadata.name.clone().unwrap_or_default();
-    let touched = managed_fields::ours_present(&object.metadata) || object.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(ANNOTATION));
-    if served.is_none() && !touched {
+    if front.is_none() && !touched(&object.metadata) {
         return None;
     }
     // On half a sight nothing is taken back: whether the Ingress still leads to argocd-server is not known.
-    if served.is_none() && wish.seconds.is_some() && (world.services.is_err() || world.ingress_classes.is_err() || world.deployments.is_err()) {
+    if front.is_none() && wish.seconds.is_some() && !front::in_sight(world) {
         return None;
     }
-    let wants = wish.wants(served);
+    let needs = needs(object, front, wish);
+    let wants = wish.wants(front, &needs);
     // What an object that cannot be read had wished for is not known: then nothing is taken back.
     let frozen = world.frozen().next().is_some();
-    if frozen && wants.is_empty() {
+    if frozen && wants.is_empty() && front.is_none() {
         return None;
     }
     let target = Target::namespaced(Kind::Ingress, world.namespace(), &name);
-    let object = Object { target: &target, layer: Layer::Ingress, meta: &object.metadata, data: None };
-    let fields: Vec<Field> = ingress::ALLOWED
-        .iter()
-        .map(|key| Field { section: Section::Annotations, key: (*key).to_owned(), want: wants.get(*key).cloned(), telling: None })
+    let shared = Object { target: &target, layer: Layer::Ingress, meta: &object.metadata, data: None };
+    let fields: Vec<Field> = ingress::ours()
+        .map(|key| Field { section: Section::Annotations, key: key.to_owned(), want: wants.get(key).cloned(), telling: None })
         .filter(|field| !frozen || field.want.is_some())
         .collect();
-    let Folded { wanted: own, withheld, remarks } = shared::fold(world, object, &fields, at);
-    let pending = own.writes.iter().any(|w| w.direction == super::write::Direction::Widen);
-    wanted.writes.extend(own.writes);
-    wanted.changes.extend(own.changes);
-    wanted.looks.extend(own.looks);
-    let (controller, unknown) = match served? {
-        (_, Served::By(_, controller)) => (controller.clone(), None),
-        (_, Served::Unknown(name)) => (String::new(), Some(format!("served by {name}, which is not known to the operator"))),
+    let Folded { wanted: own, mut withheld, mut remarks } =
+        if frozen && wants.is_empty() { Folded::default() } else { shared::fold(world, shared, &fields, at) };
+    let pending = own.writes.iter().any(|w| w.direction == Direction::Widen);
+    wanted.add(own);
+    let front = front?;
+    let (stand, field) = if pending { (Stand::Pending, None) } else { stand(world, front, &needs, configs, wish) };
+    let mut annotations: Vec<String> = if pending || !withheld.is_empty() { Vec::new() } else { wants.into_keys().collect() };
+    annotations.extend(field);
+    if needs.backend_config {
+        configs.said_of(front.backend_config.as_deref(), &mut withheld, &mut remarks);
+    }
+    let controller = match &front.served {
+        Served::By(_, controller) => controller.clone(),
+        Served::Unknown(_) => String::new(),
     };
-    let annotations = if pending || !withheld.is_empty() { Vec::new() } else { wants.into_keys().collect() };
-    let status = IngressStatus { name, controller, annotations, message: unknown.clone().unwrap_or_default() };
-    Some(Standing { status, pending, unknown: unknown.is_some(), withheld, remarks })
+    let status = IngressStatus { name, kind: String::new(), controller, annotations, message: stand.message() };
+    Some(Standing { status, stand, withheld, remarks })
 }
 
-fn outlook(world: &World, case: &Case, index: usize, wish: &Wish, found: &Seen<Found>, standings: &[Standing]) -> IngressOutlook {
-    let none = |verdict| IngressOutlook { verdict, ingresses: Vec::new() };
-    if case.grant.as_ref().is_none_or(|g| g.ingress.is_none()) {
-        return none(Verdict::yes(Reason::NotManaged, "spec.ingress.mode is None: no Ingress is touched"));
-    }
-    let found = match found {
-        Ok(found) => found,
-        Err(not_seen) => return none(not_readable(not_seen)),
+/// How an Ingress stands on which there is nothing left to write; and the field of another object that is in place for it.
+fn stand(world: &World, front: &Front, needs: &Needs, configs: &BackendConfigs, wish: &Wish) -> (Stand, Option<String>) {
+    let carrier = match &front.way {
+        ingress::routes::Way::Carries(carrier) => carrier,
+        ingress::routes::Way::GrpcOnly => return (Stand::GrpcOnly, None),
+        ingress::routes::Way::Elsewhere => return (Stand::Elsewhere(front::terminal(world)), None),
     };
-    if found.is_empty() {
-        let message = format!(
-            "no Ingress in {} leads to argocd-server; if people reach it another way (a load balancer, a Gateway, a port-forward), make sure that it passes WebSockets, or set spec.ingress.mode: None",
-            world.namespace()
-        );
-        return none(Verdict::unknown(Reason::NoIngress, message));
+    if let Served::Unknown(name) = &front.served {
+        return (Stand::Unknown(format!("served by {name}, which is not known to the operator")), None);
     }
-    let ingresses: Vec<IngressStatus> = standings.iter().map(|s| s.status.clone()).take(32).collect();
-    let names = |of: fn(&Standing) -> bool| standings.iter().filter(|s| of(s)).map(|s| s.status.name.as_str()).collect::<Vec<_>>().join(", ");
-    let (pending, unknown) = (names(|s| s.pending), names(|s| s.unknown));
-    let verdict = if !pending.is_empty() {
-        Verdict::no(Reason::Pending, format!("the annotations of {pending} are not written yet"))
-    } else if let Some((key, owner)) = wish.conflicts.get(&index) {
-        Verdict::no(Reason::Conflict, format!("the older ExecAccess {owner:?} asks for another value of {key}; its value stands"))
-    } else if let Some(verdict) = Withheld::sum(standings.iter().flat_map(|s| &s.withheld)) {
-        verdict
-    } else if !unknown.is_empty() {
-        let message = format!(
-            "Ingress {unknown}: its controller is not one that the operator knows, so nothing was guessed; see to it that it passes WebSockets, set spec.ingress.annotations, or set spec.ingress.mode: None"
-        );
-        Verdict::unknown(Reason::UnknownIngressClass, message)
-    } else {
-        // One remark is enough: those on the other annotations say the same.
-        let remark = standings.iter().flat_map(|s| &s.remarks).next().map(|r| format!(". {r}")).unwrap_or_default();
-        Verdict::yes(Reason::Configured, format!("{} carries what its controller needs{remark}", names(|_| true)))
-    };
-    IngressOutlook { verdict, ingresses }
+    if let Some(what) = &needs.by_people {
+        return (Stand::Unverified(what.clone()), None);
+    }
+    match (needs.backend_config, wish.seconds) {
+        (true, Some(seconds)) => configs.stand(world, carrier, front.backend_config.as_deref(), seconds),
+        _ if needs.annotations.is_empty() => (Stand::Nothing, None),
+        _ => (Stand::Good, None),
+    }
 }
 
-fn not_readable(not_seen: &NotSeen) -> Verdict {
-    Verdict::unknown(Reason::NotReadable, not_seen.to_string())
+/// A want for one annotation on top of what the controller needs.
+fn on_top(needed: Option<&Want>, key: &str, value: &str) -> Want {
+    match needed {
+        // What the controller needs stays in the list.
+        Some(Want::Listed(needed)) => Want::Listed(format!("{needed},{value}")),
+        _ if ingress::is_list(key) => Want::Listed(value.to_owned()),
+        _ => Want::Text(value.to_owned()),
+    }
 }

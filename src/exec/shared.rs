@@ -1,5 +1,5 @@
 //! Values of ours in an object that belongs to somebody else: argocd-cm's exec keys, an Ingress's annotations, the `extraConfig` of an
-//! `ArgoCD`. Pure.
+//! `ArgoCD`, the time-out of a `BackendConfig`. Pure.
 
 use std::collections::BTreeMap;
 
@@ -40,6 +40,8 @@ pub enum Section {
     Annotations,
     /// `spec.extraConfig` of an `ArgoCD`.
     ExtraConfig,
+    /// Numbers in the `spec` of a custom resource.
+    Spec,
 }
 
 /// The object.
@@ -72,6 +74,7 @@ impl Section {
             Self::Data => vec!["data", key],
             Self::Annotations => vec!["metadata", "annotations", key],
             Self::ExtraConfig => vec!["spec", "extraConfig", key],
+            Self::Spec => vec!["spec", key],
         }
     }
 
@@ -82,6 +85,7 @@ impl Section {
             Self::Data => format!("data/{key}"),
             Self::Annotations => format!("annotations/{key}"),
             Self::ExtraConfig => format!("extraConfig/{key}"),
+            Self::Spec => format!("spec/{key}"),
         }
     }
 }
@@ -102,7 +106,7 @@ impl<'a> Object<'a> {
 
     fn current(&self, section: Section, key: &str) -> Option<&'a str> {
         let map = match section {
-            Section::Data | Section::ExtraConfig => self.data,
+            Section::Data | Section::ExtraConfig | Section::Spec => self.data,
             Section::Annotations => self.meta.annotations.as_ref(),
         };
         map?.get(key).map(String::as_str)
@@ -294,7 +298,7 @@ impl Draft {
     }
 
     fn write(self, object: &Object<'_>, name: Option<Name>, direction: Direction, why: &'static str) -> Write {
-        let (mut data, mut extra, mut annotations) = (Map::new(), Map::new(), Map::new());
+        let (mut data, mut extra, mut spec, mut annotations) = (Map::new(), Map::new(), Map::new(), Map::new());
         // An empty memory stays until our managedFields entry goes: without it, a value that was just given back would look like one of
         // ours whose memory was lost.
         let spoilt = self.before.fields.is_empty() && object.reading() == Reading::Spoilt;
@@ -305,6 +309,12 @@ impl Draft {
                 Section::Data => &mut data,
                 Section::Annotations => &mut annotations,
                 Section::ExtraConfig => &mut extra,
+                Section::Spec => {
+                    // The memory is untrusted: what is no number is not written into a field for numbers.
+                    let number = value.and_then(|text| text.parse::<u64>().ok());
+                    spec.insert(key, json!(number));
+                    continue;
+                }
             };
             map.insert(key, value.map_or(Value::Null, Value::String));
         }
@@ -317,6 +327,9 @@ impl Draft {
             let rest = object.data.into_iter().flatten().any(|(key, _)| !extra.get(key).is_some_and(Value::is_null));
             let empty = !rest && extra.values().all(Value::is_null);
             root.insert("spec".to_owned(), json!({"extraConfig": if empty { Value::Null } else { Value::Object(extra) }}));
+        }
+        if let (false, Some(root)) = (spec.is_empty(), patch.as_object_mut()) {
+            root.insert("spec".to_owned(), Value::Object(spec));
         }
         Write { target: object.target.clone(), layer: object.layer, direction, action: Action::change(name, patch), why }
     }

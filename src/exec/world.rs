@@ -20,6 +20,8 @@ use crate::argocd::kinds::{AppProject, Application, ArgoCD};
 use crate::argocd::policy;
 use crate::argocd::tracking::Tracking;
 use crate::config::InstanceConfig;
+use crate::ingress::gateway::HTTPRoute;
+use crate::ingress::gce::BackendConfig;
 
 /// What a kind could be seen as.
 pub type Seen<T> = Result<T, NotSeen>;
@@ -72,6 +74,10 @@ pub struct World {
     pub services: Seen<Vec<Arc<Service>>>,
     /// Ingresses of the instance's namespace.
     pub ingresses: Seen<Vec<Arc<Ingress>>>,
+    /// HTTPRoutes of the instance's namespace; none where there is no Gateway API.
+    pub http_routes: Seen<Vec<Arc<HTTPRoute>>>,
+    /// BackendConfigs of the instance's namespace; none outside of GKE.
+    pub backend_configs: Seen<Vec<Arc<BackendConfig>>>,
     /// IngressClasses.
     pub ingress_classes: Seen<Vec<Arc<IngressClass>>>,
     /// Applications of all namespaces.
@@ -116,6 +122,8 @@ impl World {
             pods: Ok(Vec::new()),
             services: Ok(Vec::new()),
             ingresses: Ok(Vec::new()),
+            http_routes: Ok(Vec::new()),
+            backend_configs: Ok(Vec::new()),
             ingress_classes: Ok(Vec::new()),
             applications: Ok(Vec::new()),
             projects: Ok(Vec::new()),
@@ -178,6 +186,7 @@ impl World {
             && self.cluster_role_binding.is_ok()
             && self.ingresses.is_ok()
             && self.projects.is_ok()
+            && self.backend_configs.is_ok()
             && self.admission_policy.is_ok()
             && self.admission_binding.is_ok()
     }

@@ -34,6 +34,8 @@ pub enum Kind {
     ValidatingAdmissionPolicy,
     /// `admissionregistration.k8s.io/v1`
     ValidatingAdmissionPolicyBinding,
+    /// `cloud.google.com/v1`: what an Ingress on GKE makes of a Service.
+    BackendConfig,
     /// `argocd-access.dev/v1alpha1`
     ExecAccess,
 }
@@ -56,6 +58,7 @@ impl Kind {
             Self::ValidatingAdmissionPolicyBinding => {
                 ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings")
             }
+            Self::BackendConfig => ("cloud.google.com/v1", "BackendConfig", "backendconfigs"),
             Self::ExecAccess => ("argocd-access.dev/v1alpha1", "ExecAccess", "execaccesses"),
         }
     }
@@ -220,4 +223,13 @@ pub struct Wanted {
     pub changes: Vec<Change>,
     /// What was seen of values that somebody else may rewrite.
     pub looks: Vec<Look>,
+}
+
+impl Wanted {
+    /// Adds what a part of the layer wants.
+    pub fn add(&mut self, other: Self) {
+        self.writes.extend(other.writes);
+        self.changes.extend(other.changes);
+        self.looks.extend(other.looks);
+    }
 }

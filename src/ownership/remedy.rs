@@ -1,6 +1,6 @@
 //! What an owner would have to change themselves so that a value is as wanted: the exact words for a condition's message. Pure.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::owner::{Keeper, Owner};
 use crate::api::FIELD_MANAGER;
@@ -12,6 +12,7 @@ pub fn helm_values(place: Place<'_>, path: &[&str], value: &str) -> String {
     match (place.kind, path) {
         ("ConfigMap", ["data", key]) => format!("configs.cm.\"{key}\": \"{value}\""),
         ("Ingress", ["metadata", "annotations", key]) => format!("server.ingress.annotations.\"{key}\": \"{value}\""),
+        ("BackendConfig", ["spec", key]) => format!("server.ingress.gke.backendConfig.{key}: {value}"),
         ("Role" | "ClusterRole", _) => "configs.cm.\"exec.enabled\": \"true\" (which adds pods/exec to argocd-server's roles)".to_owned(),
         _ => format!("{} {}: {value}", place.kind, dotted(path)),
     }
@@ -58,7 +59,10 @@ pub fn kubectl(place: Place<'_>, path: &[&str], value: &str) -> String {
     if is_list(place) {
         return format!("add to {} of {} {}: {value}", dotted(path), place.kind, place.name);
     }
-    let patch = path.iter().rev().fold(Value::String(value.to_owned()), |inner, step| json!({ *step: inner }));
+    // A number is no text in the `spec` of such an object.
+    let number = value.parse::<u64>().ok().filter(|_| place.kind == "BackendConfig");
+    let value = number.map_or_else(|| json!(value), |number| json!(number));
+    let patch = path.iter().rev().fold(value, |inner, step| json!({ *step: inner }));
     let namespace = place.namespace.map(|n| format!("-n {n} ")).unwrap_or_default();
     // `argocd` alone is a category for kubectl, ours included.
     let kind = if place.kind == "ArgoCD" { "argocds.argoproj.io".to_owned() } else { place.kind.to_lowercase() };

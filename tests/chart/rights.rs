@@ -8,7 +8,12 @@ fn every_rendering() -> Vec<Rendered> {
         &[][..],
         &["instance.serverRoles=InPlace", "instance.restartServer=WhenNeeded"],
         &["instance.serverRoles=InPlace", "instance.inPlace.role="],
-        &["instance.limits.allowClusterScope=false", "instance.limits.allowProjectTarget=false", "restore.enabled=false"],
+        &[
+            "instance.limits.allowClusterScope=false",
+            "instance.limits.allowProjectTarget=false",
+            "restore.enabled=false",
+            "instance.writeBackendConfigs=false",
+        ],
         &["instance.argocdOperator=true"],
         &["instance.confine=true"],
         &["additionalInstances[0].namespace=two,additionalInstances[0].serverRoles=InPlace,additionalInstances[0].restartServer=WhenNeeded"],
@@ -191,6 +196,19 @@ fn an_argocd_may_be_written_only_where_the_admin_says_so() {
         rendered.rules().into_iter().filter(|(_, rule)| is(rule)).count()
     };
     assert_eq!((patches(&[]), patches(&["instance.argocdOperator=true"])), (0, 1));
+}
+
+#[test]
+fn a_route_is_never_written_and_a_backend_config_only_where_that_is_allowed() {
+    let verbs_of = |settings: &[&str], resource: &str| -> Vec<String> {
+        let rendered = render(settings);
+        let rules = rendered.rules().into_iter().filter(|(_, rule)| strings(rule, "resources") == [resource]);
+        rules.flat_map(|(_, rule)| strings(rule, "verbs")).map(str::to_owned).collect()
+    };
+    let reads = ["get", "list", "watch"];
+    assert_eq!(verbs_of(&[], "httproutes"), reads);
+    assert_eq!(verbs_of(&["instance.writeBackendConfigs=false"], "backendconfigs"), reads);
+    assert_eq!(verbs_of(&[], "backendconfigs"), ["get", "list", "watch", "patch"]);
 }
 
 #[test]

@@ -95,6 +95,7 @@ fn the_default_configuration_denies_the_system_and_the_releases_own_namespace() 
             "argocdOperator": false,
             "confine": false,
             "requireExclusive": false,
+            "writeBackendConfigs": true,
             "serverRoles": "Dedicated",
             "shells": [],
             "restartServer": "Never",

@@ -151,7 +151,7 @@ annotations:
 {{- define "argocd-access-operator.config" -}}
 {{- $instances := list -}}
 {{- range (include "argocd-access-operator.instances" . | fromJson).instances -}}
-{{- $written := pick . "namespace" "conflictPolicy" "argocdOperator" "serverRoles" "shells" "restartServer" "confine" "requireExclusive" "limits" -}}
+{{- $written := pick . "namespace" "conflictPolicy" "argocdOperator" "serverRoles" "shells" "restartServer" "confine" "requireExclusive" "writeBackendConfigs" "limits" -}}
 {{- if eq .serverRoles "InPlace" -}}
 {{- $_ := set $written "inPlace" .inPlace -}}
 {{- end -}}

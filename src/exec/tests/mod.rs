@@ -11,6 +11,7 @@ mod confinement_in_doubt;
 mod deletion;
 mod exclusive;
 mod flag;
+mod fronts;
 mod frozen;
 mod ingress;
 mod memory;

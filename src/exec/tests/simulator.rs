@@ -102,6 +102,7 @@ impl Sim {
             (Kind::ConfigMap, "argocd-rbac-cm") => w.rbac_cm.clone().unwrap().map(|o| json_of(&o)),
             (Kind::Deployment, _) => find(w.deployments.as_ref().unwrap(), target),
             (Kind::Ingress, _) => find(w.ingresses.as_ref().unwrap(), target),
+            (Kind::BackendConfig, _) => find(w.backend_configs.as_ref().unwrap(), target),
             (Kind::RoleBinding, _) => find(w.role_bindings.as_ref().unwrap(), target),
             (Kind::ClusterRoleBinding, _) => w.cluster_role_binding.clone().unwrap().map(|o| json_of(&o)),
             (Kind::Role, _) => w.own_role.clone().unwrap().unwrap().map(|o| json_of(&o)),
@@ -122,6 +123,7 @@ impl Sim {
             (Kind::ConfigMap, "argocd-rbac-cm") => w.rbac_cm = Ok(value.map(parse)),
             (Kind::Deployment, _) => in_list!(w.deployments.as_mut().unwrap(), target, value),
             (Kind::Ingress, _) => in_list!(w.ingresses.as_mut().unwrap(), target, value),
+            (Kind::BackendConfig, _) => in_list!(w.backend_configs.as_mut().unwrap(), target, value),
             (Kind::RoleBinding, _) => in_list!(w.role_bindings.as_mut().unwrap(), target, value),
             (Kind::ClusterRoleBinding, _) => w.cluster_role_binding = Ok(value.map(parse)),
             (Kind::Role, _) => w.own_role = Some(Ok(value.map(parse))),
@@ -390,6 +392,8 @@ impl Sim {
         };
         [&w.argocd_cm, &w.rbac_cm].into_iter().flatten().flatten().for_each(|o| add(json_of(o)));
         w.ingresses.iter().flatten().for_each(|o| add(json_of(o)));
+        w.http_routes.iter().flatten().for_each(|o| add(json_of(o)));
+        w.backend_configs.iter().flatten().for_each(|o| add(json_of(o)));
         w.deployments.iter().flatten().for_each(|o| add(json_of(o)));
         w.role_bindings.iter().flatten().for_each(|o| add(json_of(o)));
         w.cluster_role_binding.iter().flatten().for_each(|o| add(json_of(o)));

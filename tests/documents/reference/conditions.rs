@@ -41,7 +41,9 @@ fn holds(kind: ConditionType) -> &'static str {
             "A SubjectAccessReview says that argocd-server may open a terminal in each destination namespace; status.server shows each."
         }
         ConditionType::ExecEnabled => "argocd-cm has exec.enabled \"true\" (and exec.shells, where the chart sets them).",
-        ConditionType::IngressReady => "The Ingresses in front of argocd-server carry what their controller needs for a terminal.",
+        ConditionType::IngressReady => {
+            "What stands in front of argocd-server leads terminals there, and carries [what its controller needs](ingress.md) for them."
+        }
         ConditionType::Exclusive => {
             "Nobody but the declared people may open terminals in this instance; otherwise status.undeclaredGrants lists them. Ready does not wait for it."
         }
@@ -99,5 +101,14 @@ const REMEDIES: &[(&str, &str)] = &[
     ("RestartRequired", "Restart argocd-server when its open terminals may end, or set instance.restartServer to WhenNeeded."),
     ("NoIngress", "Nothing, where people come another way that passes WebSockets; spec.ingress.mode None says so."),
     ("UnknownIngressClass", "Make sure that it passes WebSockets; set spec.ingress.annotations, or spec.ingress.mode None."),
+    (
+        "NoTerminalRoute",
+        "Let a path of the Ingress (or HTTPRoute) that reaches /terminal lead to argocd-server: / does, under Argo CD's base path if it has one. Or spec.ingress.mode None, where people come another way.",
+    ),
+    (
+        "GrpcOnly",
+        "Make another Ingress (or HTTPRoute) that speaks HTTP or HTTPS to argocd-server: the one for gRPC is for the command line. Or spec.ingress.mode None.",
+    ),
+    ("ControllerConfiguration", "Set what the message says, where it says: see [what each controller needs](ingress.md)."),
     ("Conflict", "Agree on one value: that of the older object stands."),
 ];

@@ -17,6 +17,7 @@ mod compatibility;
 mod conditions;
 mod configuration;
 mod execaccess;
+mod ingress;
 mod table;
 
 use std::{
@@ -27,12 +28,13 @@ use std::{
 /// The name of a page, and what writes it.
 type Page = (&'static str, fn() -> String);
 
-const PAGES: [Page; 5] = [
+const PAGES: [Page; 6] = [
     ("cli.md", cli::page),
     ("compatibility.md", compatibility::page),
     ("conditions.md", conditions::page),
     ("configuration.md", configuration::page),
     ("execaccess.md", execaccess::page),
+    ("ingress.md", ingress::page),
 ];
 
 /// The root of the repository.
