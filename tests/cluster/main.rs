@@ -32,6 +32,7 @@ mod half_world;
 mod hands;
 mod in_place;
 mod ingress;
+mod ingress_controllers;
 mod instances;
 mod layers;
 mod operated;
