@@ -1,7 +1,8 @@
 # Everything that is done with this project. `make` lists the targets.
 #
-# It needs Rust (with rustfmt and clippy), Go, make, bash, coreutils and git, and nothing else: the programs of the test bench and
-# cargo-deny are built once into ${ARGOCD_ACCESS_TOOLS} or ~/.cache/argocd-access-operator/tools, outside target/.
+# It needs Rust (with rustfmt and clippy), Go, make, bash, coreutils and git, and for the tests of terminals nginx and haproxy, which it
+# fetches itself on Debian and Ubuntu: the programs of the test bench and cargo-deny are built or put once into ${ARGOCD_ACCESS_TOOLS} or
+# ~/.cache/argocd-access-operator/tools, outside target/.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -55,8 +56,8 @@ check-generated.run = $(check_generated)
 deny: ## the dependencies' licences, sources and banned crates
 deny.run = $(need_cargo_deny) && $(cargo_deny) --locked check licenses bans sources
 
-tools: ## the programs of the test bench are built (etcd, Kubernetes, kwok, helm, Argo CD; once, about 25 minutes)
-tools.run = tests/tools/build
+tools: ## the programs of the test bench are built (etcd, Kubernetes, kwok, helm, Argo CD; once, about 25 minutes) or fetched (nginx, haproxy)
+tools.run = tests/tools/build && tests/tools/debian
 
 test-binaries: ## every test builds
 test-binaries.run = $(CARGO) test --locked --no-run
@@ -72,7 +73,7 @@ cluster: ## the operator on a real API server, under the rights that its chart g
 cluster.run = $(need_tools) && $(guard) $(CARGO) test --locked --test cluster -- --test-threads=6
 
 terminal: ## terminals through a real Argo CD, on two Kubernetes versions
-terminal.run = $(need_tools) && $(guard) $(CARGO) test --locked --test terminal --test terminal-older-kubernetes
+terminal.run = $(need_tools) && tests/tools/debian && $(guard) $(CARGO) test --locked --test terminal --test terminal-older-kubernetes
 
 documents: ## what the documents say is true, and the code's own documentation builds
 documents.run = $(need_tools) && $(guard) $(CARGO) test --locked --test documents && $(CARGO) test --locked --doc \

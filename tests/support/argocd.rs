@@ -150,10 +150,30 @@ impl ArgoCd {
         pod: &str,
         destination: &str,
     ) -> Result<Terminal, Refused> {
+        self.terminal_by(self.port, token, application, application_namespace, project, pod, destination).await
+    }
+
+    /// The same through a proxy of this machine.
+    #[allow(clippy::too_many_arguments, reason = "the parameters of Argo CD's own address")]
+    pub async fn terminal_by(
+        &self,
+        port: u16,
+        token: &str,
+        application: &str,
+        application_namespace: &str,
+        project: &str,
+        pod: &str,
+        destination: &str,
+    ) -> Result<Terminal, Refused> {
         let query = format!(
             "pod={pod}&container=main&appName={application}&appNamespace={application_namespace}&projectName={project}&namespace={destination}"
         );
-        Terminal::open(&format!("ws://127.0.0.1:{}/terminal?{query}", self.port), token).await
+        Terminal::open(&format!("ws://127.0.0.1:{port}/terminal?{query}"), token).await
+    }
+
+    /// The port at which argocd-server answers.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The answer of Argo CD's own interface to a GET, as JSON.

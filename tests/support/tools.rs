@@ -28,6 +28,15 @@ pub fn path(name: &str) -> PathBuf {
     TOOLS.paths.get(name).unwrap_or_else(|| panic!("the bench has no {name}: {}", TOOLS.complaint)).clone()
 }
 
+/// The path of a proxy, nginx or haproxy, where `tests/tools/debian` found or put it.
+pub fn proxy(name: &str) -> PathBuf {
+    let script = repository().join("tests/tools/debian");
+    let output = Command::new(&script).arg("paths").output().unwrap_or_else(|error| panic!("run {}: {error}", script.display()));
+    let paths = String::from_utf8_lossy(&output.stdout).into_owned();
+    let path = paths.lines().filter_map(|line| line.split_once('=')).find(|(known, _)| *known == name);
+    path.unwrap_or_else(|| panic!("the bench has no {name}: {}", String::from_utf8_lossy(&output.stderr))).1.into()
+}
+
 /// The root of the repository.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -13,6 +13,7 @@ mod confinement;
 mod dev_operators;
 mod instance;
 mod project_roles;
+mod proxies;
 mod rights;
 mod stale;
 mod team_exec;
