@@ -1,15 +1,18 @@
 //! The only writer of shared objects: sends a plan's writes, in their order, each within a time limit.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
 use serde_json::Value;
 
 use super::recent::Recent;
 use super::{RequestError, request};
-use crate::api::FIELD_MANAGER;
+use crate::api::{ExecAccess, FIELD_MANAGER};
+use crate::argocd::ARGOCD_CM;
 use crate::exec::plan::{Applied, Plan, Prepared};
 use crate::exec::status::Failures;
 use crate::exec::{Action, Direction, Kind, Target, Write};
@@ -29,12 +32,29 @@ pub struct Outcome {
     pub done: Vec<Target>,
 }
 
-/// Sends the writes. A failure of a narrowing write never keeps another narrowing one from being sent; it keeps all widening ones back,
+/// How long an answer to what is still declared counts.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Sends the writes. Before anything is given, the API server itself is asked whether it is still declared: this process may have been
+/// stopped since it looked, and its watches may be behind by as much. A failure of a narrowing write never keeps another narrowing one from being sent; it keeps all widening ones back,
 /// since the plan holds these only when nothing is left to be taken away. An old picture stops the rest of the plan.
-pub async fn apply(client: &Client, plan: Plan<Prepared>, recent: &mut Recent, metrics: &Metrics) -> Outcome {
+pub async fn apply(client: &Client, namespace: &str, plan: Plan<Prepared>, recent: &mut Recent, metrics: &Metrics) -> Outcome {
     let mut failures: Failures = BTreeMap::new();
     let (mut stale, mut done) = (false, Vec::new());
+    let mut asked: Option<Instant> = None;
     for write in &plan.writes {
+        if write.gives() && !stale && asked.is_none_or(|when| when.elapsed() > FRESH) {
+            asked = Some(Instant::now());
+            match still_declared(client, namespace, &plan).await {
+                Ok(still) => stale = !still,
+                Err(error) => {
+                    let chain = error.chain();
+                    tracing::warn!(object = %write.target, error = %chain, "nothing is given while it is not known whether it is still declared");
+                    failures.entry(write.layer).or_default().push(chain);
+                    break;
+                }
+            }
+        }
         if stale && write.direction != Direction::Narrow {
             break;
         }
@@ -46,7 +66,7 @@ pub async fn apply(client: &Client, plan: Plan<Prepared>, recent: &mut Recent, m
             }
             // 409: somebody wrote in between. 404: the object went (or, for one to be made, its namespace is missing, which is a failure).
             // Both mean: look again.
-            Err(error) if error.code() == Some(409) || (error.code() == Some(404) && !matches!(write.action, Action::Apply(_))) => {
+            Err(error) if error.code() == Some(409) || (error.code() == Some(404) && write.action.is_for_what_was_seen()) => {
                 tracing::debug!(object = %write.target, error = %error.chain(), "the picture was old");
                 metrics.written(write.target.kind, "stale");
                 stale = true;
@@ -70,12 +90,22 @@ pub async fn send_alone(client: &Client, write: &Write) -> Result<(), RequestErr
     send(client, write, &mut Recent::default()).await
 }
 
+/// Asks the API server itself; an answer of the watches would be as old as they are.
+async fn still_declared(client: &Client, namespace: &str, plan: &Plan<Prepared>) -> Result<bool, RequestError> {
+    let api: Api<ExecAccess> = Api::namespaced(client.clone(), namespace);
+    let declared = request("list what is still declared", async move { api.list_metadata(&ListParams::default()).await }).await?;
+    let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+    let argocd_cm = request("read whether everything is stopped", config_maps.get_metadata_opt(ARGOCD_CM)).await?;
+    let (accesses, argocd_cm) = (declared.items.iter().map(|object| &object.metadata), argocd_cm.as_ref().map(|object| &object.metadata));
+    Ok(plan.is_still_declared(accesses, argocd_cm, jiff::Timestamp::now()))
+}
+
 async fn send(client: &Client, write: &Write, recent: &mut Recent) -> Result<(), RequestError> {
     let api = api(client, &write.target);
     let name = &write.target.name;
     match &write.action {
         Action::Apply(body) => {
-            let params = PatchParams::apply(FIELD_MANAGER).force();
+            let params = PatchParams { force: write.action.is_for_what_was_seen(), ..PatchParams::apply(FIELD_MANAGER) };
             let object = request(format!("apply {}", write.target), api.patch(name, &params, &Patch::Apply(body))).await?;
             remember(&write.target, &object, recent);
         }

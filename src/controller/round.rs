@@ -221,7 +221,7 @@ impl Rounds {
                 return self.report(plan.applied(), &failures, settled, stale, bindings_changed).await;
             }
             let going = going(&world.accesses);
-            let outcome = apply::apply(&self.client, plan, &mut self.recent, &self.metrics).await;
+            let outcome = apply::apply(&self.client, self.watches.namespace(), plan, &mut self.recent, &self.metrics).await;
             self.contests = std::mem::take(&mut self.contests).wrote(&outcome.plan.looks, &outcome.done);
             self.tell_released(&outcome, &going).await;
             bindings_changed |=

@@ -8,7 +8,7 @@ use super::ingress::IngressOutlook;
 use super::policy::PolicyOutlook;
 use super::server::ServerOutlook;
 use super::world::World;
-use super::write::{Action, Direction, Layer, Write};
+use super::write::Write;
 use crate::api::STOP;
 use crate::api::conditions::{Reason, Verdict};
 use crate::argocd::ARGOCD_CM;
@@ -34,11 +34,10 @@ impl Hold {
         }))
     }
 
-    /// Leaves out what gives. That the confinement itself goes gives nothing to anybody who is still declared.
+    /// Leaves out what gives.
     #[must_use]
     pub fn writes(&self, mut writes: Vec<Write>) -> Vec<Write> {
-        let last = |w: &Write| w.layer == Layer::Confinement && matches!(w.action, Action::Delete { .. });
-        writes.retain(|w| self.0.is_none() || w.direction != Direction::Widen || last(w));
+        writes.retain(|w| self.0.is_none() || !w.gives());
         writes
     }
 

@@ -27,7 +27,7 @@ use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 use super::{exclusive, flag, ingress, policy, project, restart, server};
 use crate::api::conditions::{Reason, Verdict, shorten};
 use crate::api::status::{Change, InstanceStatus, UndeclaredGrant};
-use crate::api::{ABANDON, ExecAccess, FINALIZER, Mode, is_held};
+use crate::api::{ABANDON, ExecAccess, FINALIZER, Mode, STOP, is_held};
 use crate::argocd::instance;
 
 /// So many bytes of one value are shown in `status.changes`.
@@ -69,6 +69,28 @@ impl Plan<Prepared> {
     pub fn applied(self) -> Plan<Applied> {
         let Self { writes, outlooks, unreadable, instance, next, looks, state: _ } = self;
         Plan { writes, outlooks, unreadable, instance, next, looks, state: PhantomData }
+    }
+}
+
+impl<State> Plan<State> {
+    /// Whether every object for which the plan gives something is still as the plan saw it, and is not to go. Between the look and the
+    /// write the process may have been stopped for hours; what was declared then is no reason to give anything now. A withdrawal needs
+    /// no such question. `argocd_cm`: the ConfigMap that says whether everything is stopped.
+    pub fn is_still_declared<'a>(
+        &self,
+        accesses: impl IntoIterator<Item = &'a ObjectMeta>,
+        argocd_cm: Option<&ObjectMeta>,
+        now: jiff::Timestamp,
+    ) -> bool {
+        if self.next.is_some_and(|next| next <= now) {
+            return false;
+        }
+        let there: BTreeMap<&str, &ObjectMeta> = accesses.into_iter().map(|meta| (uid(meta), meta)).collect();
+        if argocd_cm.is_some_and(|meta| meta.annotations.as_ref().is_some_and(|a| a.contains_key(STOP))) {
+            return false;
+        }
+        let mut counted = self.outlooks.iter().filter(|o| o.effective || o.flag.is_some()).map(|o| &o.access.metadata);
+        counted.all(|then| there.get(uid(then)).is_some_and(|meta| meta.generation == then.generation && meta.deletion_timestamp.is_none()))
     }
 }
 

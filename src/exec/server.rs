@@ -246,11 +246,11 @@ impl Bindings<'_> {
                 }
                 // A roleRef cannot be changed: the binding goes, and comes again.
                 State::OtherRole => wanted.writes.push(delete(&target, &binding.metadata)),
-                State::OtherSubject => self.put(&target, wanted),
+                State::OtherSubject => self.put(&target, Some(&binding.metadata), wanted),
             }
         }
         for namespace in wanted_in.iter().filter(|n| !there.contains(*n)) {
-            self.put(&Target::namespaced(Kind::RoleBinding, namespace, &self.world.binding_name()), wanted);
+            self.put(&Target::namespaced(Kind::RoleBinding, namespace, &self.world.binding_name()), None, wanted);
         }
         bound
     }
@@ -260,7 +260,7 @@ impl Bindings<'_> {
         let target = Target::cluster(Kind::ClusterRoleBinding, &self.world.binding_name());
         let Some(binding) = binding else {
             if want {
-                self.put(&target, wanted);
+                self.put(&target, None, wanted);
             }
             return;
         };
@@ -279,7 +279,7 @@ impl Bindings<'_> {
                 bound.insert("*".to_owned());
             }
             State::OtherRole => wanted.writes.push(delete(&target, &binding.metadata)),
-            State::OtherSubject => self.put(&target, wanted),
+            State::OtherSubject => self.put(&target, Some(&binding.metadata), wanted),
         }
     }
 
@@ -307,10 +307,13 @@ impl Bindings<'_> {
         }
     }
 
-    fn put(&self, target: &Target, wanted: &mut Wanted) {
+    fn put(&self, target: &Target, there: Option<&ObjectMeta>, wanted: &mut Wanted) {
         // Without a ServiceAccount there is nobody to bind.
         let Some(server) = self.server else { return };
-        let body = self.body(target, server);
+        let mut body = self.body(target, server);
+        if let (Some(there), Some(metadata)) = (there, body.pointer_mut("/metadata").and_then(Value::as_object_mut)) {
+            metadata.insert("resourceVersion".to_owned(), json!(there.resource_version));
+        }
         wanted.changes.push(Change {
             object: target.to_string(),
             field: "subjects".to_owned(),

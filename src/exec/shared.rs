@@ -10,8 +10,9 @@ use super::contests::{Look, version};
 use super::debts;
 use super::withheld::Withheld;
 use super::world::{World, uid};
-use super::write::{Action, Direction, Layer, Target, Wanted, Write};
+use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 use crate::api::status::Change;
+use crate::argocd::{EXEC_ENABLED, EXEC_SHELLS};
 use crate::ingress::{self, Want};
 use crate::ownership::before::{ANNOTATION, Before, Reading};
 use crate::ownership::behalf::Name;
@@ -91,12 +92,24 @@ impl Section {
 }
 
 impl<'a> Object<'a> {
-    /// The memory that this object carries.
+    /// The memory that this object carries, as far as it is of values that may be ours here: what anybody may have written of others is
+    /// not believed, and does not keep the annotation alive.
     #[must_use]
     pub fn before(&self) -> Before {
         match self.reading() {
-            Reading::Whole(before) => before,
+            Reading::Whole(mut before) => {
+                before.fields.retain(|name, _| self.may_have(name));
+                before
+            }
             Reading::Absent | Reading::Spoilt => Before::default(),
+        }
+    }
+
+    fn may_have(&self, name: &str) -> bool {
+        match self.target.kind {
+            Kind::Ingress => ingress::ours().any(|key| Section::Annotations.name(key) == name),
+            Kind::BackendConfig => name == Section::Spec.name(ingress::gce::FIELD),
+            _ => [Section::Data, Section::ExtraConfig].iter().any(|s| [EXEC_ENABLED, EXEC_SHELLS].iter().any(|key| s.name(key) == name)),
         }
     }
 
@@ -137,9 +150,11 @@ pub fn fold(world: &World, object: Object<'_>, fields: &[Field], at: &str) -> Fo
     let forget = idle && reading != Reading::Absent;
     let yields = fold.holding.manner() == Manner::Yield;
     if narrow.changed(&fold.before) || spoilt {
-        folded.wanted.writes.push(narrow.write(&object, fold.holding.name_to_give_back_in(), Direction::Narrow, "give former values back"));
+        let name = fold.name_to_give_back_in(&narrow);
+        folded.wanted.writes.push(narrow.write(&object, name, Direction::Narrow, "give former values back"));
     } else if widen.changed(&fold.before) {
-        folded.wanted.writes.push(widen.write(&object, fold.holding.name_to_set_in(), Direction::Widen, "set what the terminal needs"));
+        let name = fold.name_to_set_in(&widen);
+        folded.wanted.writes.push(widen.write(&object, name, Direction::Widen, "set what the terminal needs"));
     } else if forget || (managed_fields::ours_present(object.meta) && (idle || yields)) {
         folded.wanted.writes.push(leave(object.target, object.layer, object.meta, forget));
     }
@@ -159,6 +174,29 @@ struct Fold<'a> {
 }
 
 impl Fold<'_> {
+    /// In Helm's name only where all is Helm's, or was not there: its next upgrade takes away what was written in its name, and with it the
+    /// memory. A former value of somebody else would be lost for ever. What was begun in one way is gone on with.
+    fn name_to_set_in(&self, draft: &Draft) -> Option<Name> {
+        let is_helms = |name: &Name, (section, key, _): &(Section, String, Option<String>)| {
+            let others = managed_fields::others(self.object.meta, &section.path(key));
+            if others.is_empty() { self.object.current(*section, key).is_none() } else { others.iter().all(|m| *m == name.manager) }
+        };
+        let begun = |name: &Name| managed_fields::is_in_name_of(self.object.meta, &name.manager);
+        let fresh = self.before.fields.is_empty();
+        self.holding.name_to_set_in().filter(|name| begun(name) || (fresh && draft.values.iter().all(|value| is_helms(name, value))))
+    }
+
+    /// In the name of a Helm that applies only what was set in it: else the former value of somebody else would go with its next upgrade.
+    fn name_to_give_back_in(&self, draft: &Draft) -> Option<Name> {
+        let on_record = |name: &Name| {
+            let has = |(section, key, _): &(Section, String, Option<String>)| {
+                managed_fields::others(self.object.meta, &section.path(key)).contains(&name.manager)
+            };
+            managed_fields::is_in_name_of(self.object.meta, &name.manager) || draft.values.iter().all(has)
+        };
+        self.holding.name_to_give_back_in().filter(|name| !name.applies || on_record(name))
+    }
+
     fn one(&self, field: &Field, narrow: &mut Draft, widen: &mut Draft, folded: &mut Folded) {
         let (object, place) = (self.object, self.object.target.place());
         let name = field.section.name(&field.key);

@@ -138,7 +138,9 @@ pub enum Direction {
 /// What is sent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Server-side apply of the whole of our fields, with force; only for objects of our own, and for one that is missing.
+    /// Server-side apply of the whole of our fields; only for objects of our own, and for one that is missing. Over an object that is
+    /// there it carries the observed resourceVersion, and takes fields from others by force. For one that is missing it does not: where
+    /// somebody has made one of that name in the meantime, theirs is not taken over.
     Apply(Value),
     /// A JSON merge patch. It carries the observed resourceVersion, so that a stale plan is refused.
     Merge(Value),
@@ -167,6 +169,15 @@ impl Action {
             None => Self::Merge(patch),
         }
     }
+
+    /// Whether it is meant for the very object that was seen, and not for one that is yet to be made.
+    #[must_use]
+    pub fn is_for_what_was_seen(&self) -> bool {
+        match self {
+            Self::Apply(body) => body.pointer("/metadata/resourceVersion").is_some(),
+            Self::Merge(_) | Self::InName { .. } | Self::Delete { .. } => true,
+        }
+    }
 }
 
 /// One write.
@@ -185,6 +196,12 @@ pub struct Write {
 }
 
 impl Write {
+    /// Whether it gives somebody what is declared. That the confinement itself goes, when all is handed back, gives nothing to anybody.
+    #[must_use]
+    pub fn gives(&self) -> bool {
+        self.direction == Direction::Widen && !(self.layer == Layer::Confinement && matches!(self.action, Action::Delete { .. }))
+    }
+
     /// The deletion of an object of ours, as it was seen.
     #[must_use]
     pub fn delete(target: &Target, meta: &ObjectMeta, layer: Layer, direction: Direction, why: &'static str) -> Self {

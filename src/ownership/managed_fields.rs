@@ -26,6 +26,13 @@ pub fn others(meta: &ObjectMeta, path: &[&str]) -> Vec<String> {
     foreign.filter(|entry| owns(entry, path)).filter_map(|entry| entry.manager.clone()).collect()
 }
 
+/// Whether our memory was written in the name of this manager, and with it everything that is of ours on the object.
+#[must_use]
+pub fn is_in_name_of(meta: &ObjectMeta, manager: &str) -> bool {
+    let theirs = meta.managed_fields.iter().flatten().filter(|entry| entry.manager.as_deref() == Some(manager));
+    theirs.into_iter().any(|entry| owns(entry, &["metadata", "annotations", ANNOTATION]))
+}
+
 /// Whether an entry of ours owns the field at this path.
 #[must_use]
 pub fn ours(meta: &ObjectMeta, path: &[&str]) -> bool {

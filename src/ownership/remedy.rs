@@ -27,8 +27,9 @@ pub fn change(owner: &Owner, place: Place<'_>, path: &[&str], value: &str) -> St
         // It has elements of others, too.
         format!("add to {field} of {kind} {}: {value}", place.name)
     } else {
-        // Without quotes it would be no string, and the whole object refused.
-        format!("set {field} of {kind} {} to {value:?}", place.name)
+        // Without quotes it would be no string, and the whole object refused; a BackendConfig has numbers.
+        let value = if kind == "BackendConfig" { value.to_owned() } else { format!("{value:?}") };
+        format!("set {field} of {kind} {} to {value}", place.name)
     };
     match owner {
         Owner::Helm { .. } => format!("set {} in the values of its chart", helm_values(place, path, value)),
@@ -103,7 +104,7 @@ mod tests {
         );
         assert_eq!(of(Owner::Helm { release: "cd".to_owned() }), r#"set configs.cm."exec.enabled": "true" in the values of its chart"#);
         let git = of(Owner::ArgoCD { application: "cd".to_owned(), leaves: false });
-        assert!(git.starts_with(r#"in Git, set data."exec.enabled" of ConfigMap argocd-cm to true; "#), "{git}");
+        assert!(git.starts_with(r#"in Git, set data."exec.enabled" of ConfigMap argocd-cm to "true"; "#), "{git}");
         assert!(git.contains("managedFieldsManagers: [argocd-access]") && git.contains("RespectIgnoreDifferences=true"), "{git}");
         let ingress = Place { group: "networking.k8s.io", kind: "Ingress", namespace: Some("argocd"), name: "cd" };
         let path = ["metadata", "annotations", "nginx.org/proxy-read-timeout"];

@@ -8,6 +8,7 @@
 //! * [`exclusive`]: who else may open terminals.
 //! * [`half_world`], [`refused`], [`refused_writes`], [`strays`]: something is missing, may not be read, may not be written, is elsewhere.
 //! * [`confinement`], [`stop`]: what argocd-server may not do, whatever its rights; and taking everything back at once.
+//! * [`state_machine`]: random lives of whole instances; [`sequences`] is what it shares with the unit tests. [`killed`]: killed at any write.
 //! * [`uninstall`]: removing the operator, with its hooks and without.
 //! * [`plan`]: what would change.
 //! * [`schema`]: the CustomResourceDefinition. [`operator`]: the program itself.
@@ -19,6 +20,9 @@
     clippy::indexing_slicing,
     reason = "in a test a panic is the way to say that something does not hold"
 )]
+
+// The modules that the unit tests share with this binary name the crate's own as `crate::`.
+use argocd_access::{api, exec, ownership};
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -34,6 +38,7 @@ mod in_place;
 mod ingress;
 mod ingress_controllers;
 mod instances;
+mod killed;
 mod layers;
 mod operated;
 mod operator;
@@ -44,7 +49,9 @@ mod refused;
 mod refused_writes;
 mod repair;
 mod schema;
+mod sequences;
 mod several;
+mod state_machine;
 mod steady;
 mod stop;
 mod strays;

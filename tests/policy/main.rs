@@ -4,6 +4,7 @@
 //! * [`grants`]: random declarations among nasty foreign policies, asked about over a universe of people, actions and objects.
 //! * [`projects`]: roles in AppProjects, judged by Argo CD's project rules as well.
 //! * [`loader`]: our reading of policy lines and patterns against Argo CD's.
+//! * [`lives`]: random lives of an instance, judged after every write.
 //! * [`bounds`]: ten thousand objects.
 #![allow(
     clippy::format_push_string,
@@ -19,6 +20,9 @@
     reason = "in a test a panic is the way to say that something does not hold"
 )]
 
+// The modules that the unit tests share with this binary name the crate's own as `crate::`.
+use argocd_access::{api, argocd, config, exec, ownership};
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -29,6 +33,8 @@ mod dice;
 mod evaluator;
 mod grants;
 mod instance;
+mod lives;
 mod loader;
 mod names;
 mod projects;
+mod simulation;

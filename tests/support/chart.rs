@@ -10,6 +10,7 @@ use super::{
     eventually::{eventually, that},
     kubelet::Kubelet,
     process::{Finished, random},
+    proxy::Proxy,
     tools,
 };
 
@@ -33,7 +34,23 @@ pub async fn install(control_plane: &'static ControlPlane, namespace: &str, valu
 
 /// Installs the chart under a name of one's own and with more arguments for helm.
 pub async fn install_as(control_plane: &'static ControlPlane, namespace: &str, name: &str, values: &str, arguments: &[&str]) -> Release {
-    let kubelet = Kubelet::start(control_plane, namespace);
+    install_on(Kubelet::start(control_plane, namespace), control_plane, namespace, name, values, arguments).await
+}
+
+/// Installs the chart; its operator reaches the API server through this proxy.
+pub async fn install_behind(proxy: &Proxy, control_plane: &'static ControlPlane, namespace: &str, values: &str) -> Release {
+    let kubelet = Kubelet::start_behind(control_plane, namespace, Some(&proxy.server));
+    install_on(kubelet, control_plane, namespace, "access", values, &[]).await
+}
+
+async fn install_on(
+    kubelet: Kubelet,
+    control_plane: &'static ControlPlane,
+    namespace: &str,
+    name: &str,
+    values: &str,
+    arguments: &[&str],
+) -> Release {
     let release = Release { name: name.to_owned(), namespace: namespace.to_owned(), kubelet, control_plane };
     release.put("install", values, arguments).await;
     release

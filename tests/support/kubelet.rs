@@ -69,6 +69,10 @@ impl Container {
 
 struct Shared {
     stop: AtomicBool,
+    /// Nothing is started again while it is set.
+    hold: AtomicBool,
+    /// Where the containers find the API server, when that is not the API server itself.
+    behind: Option<String>,
     /// Every container ever started, a restarted one again.
     containers: Mutex<Vec<Container>>,
     folder: TempDir,
@@ -77,7 +81,18 @@ struct Shared {
 impl Kubelet {
     /// Serves the namespace from now on.
     pub fn start(control_plane: &'static ControlPlane, namespace: &str) -> Self {
-        let shared = Arc::new(Shared { stop: AtomicBool::new(false), containers: Mutex::default(), folder: reaper::folder("kubelet") });
+        Self::start_behind(control_plane, namespace, None)
+    }
+
+    /// The same; the containers reach the API server at this address, such as that of a [`super::proxy`].
+    pub fn start_behind(control_plane: &'static ControlPlane, namespace: &str, behind: Option<&str>) -> Self {
+        let shared = Arc::new(Shared {
+            stop: AtomicBool::new(false),
+            hold: AtomicBool::new(false),
+            behind: behind.map(ToOwned::to_owned),
+            containers: Mutex::default(),
+            folder: reaper::folder("kubelet"),
+        });
         let (namespace, inside) = (namespace.to_owned(), shared.clone());
         // A thread of its own with a runtime of its own: it goes on while a test blocks.
         let thread = std::thread::spawn(move || {
@@ -124,6 +139,31 @@ impl Kubelet {
     pub fn kill_operator(&self) {
         for operator in self.operators() {
             operator.process.kill();
+        }
+    }
+
+    /// What ends the running operators at once, and keeps them from being started again until [`Self::release`]. To be called from any
+    /// thread, more than once.
+    pub fn killer(&self) -> impl Fn() + Send + 'static {
+        let shared = self.shared.clone();
+        move || {
+            shared.hold.store(true, Ordering::SeqCst);
+            let containers = shared.containers.lock().unwrap_or_else(PoisonError::into_inner);
+            containers.iter().filter(|container| container.operator).for_each(|container| container.process.kill());
+        }
+    }
+
+    /// Lets killed operators be started again, at once.
+    pub fn release(&self) {
+        self.shared.hold.store(false, Ordering::SeqCst);
+    }
+
+    /// What sends a signal to the running operators; to be called from any thread.
+    pub fn signaller(&self, signal: &'static str) -> impl Fn() + Send + 'static {
+        let shared = self.shared.clone();
+        move || {
+            let containers = shared.containers.lock().unwrap_or_else(PoisonError::into_inner);
+            containers.iter().filter(|container| container.operator).for_each(|container| container.process.signal(signal));
         }
     }
 

@@ -4,6 +4,7 @@
 //!
 //! * [`control_plane::ControlPlane`] is one Kubernetes cluster per test binary; [`instance`] gives each test a namespace of its own in it.
 //! * [`chart`] installs the operator with the real helm; [`kubelet`] runs what the chart's pods say, as the chart's ServiceAccount.
+//! * [`proxy`] stands between one operator and the API server, and stops it at any of its writes.
 //! * [`argocd`] runs a whole Argo CD beside it, and [`terminal`] opens terminals through it as a person's browser does.
 //! * [`policyjudge`] asks Argo CD's own policy engine; [`audit`] counts what was written; [`snapshot`] compares before and after.
 //! * [`reaper`] ends and removes everything, however the test binary comes to its end.
@@ -28,6 +29,7 @@ pub mod kwok;
 pub mod manifests;
 pub mod policyjudge;
 pub mod process;
+pub mod proxy;
 pub mod reaper;
 pub mod snapshot;
 pub mod terminal;

@@ -11,6 +11,7 @@ mod bench;
 mod confined;
 mod confinement;
 mod dev_operators;
+mod exclusive;
 mod instance;
 mod project_roles;
 mod proxies;

@@ -74,6 +74,55 @@ fn insert(fields: &mut Value, path: &[String]) {
     }
 }
 
+/// Server-side apply with force: the manager has just the fields of the body from then on, together with whoever had them with the same
+/// value; what it had applied before and does not any more goes, unless somebody else has it too.
+pub fn apply(old: &Value, body: &Value, manager: &str) -> Value {
+    let mut new = old.clone();
+    let applied = |e: &Value| e["manager"] == json!(manager) && e["operation"] == json!("Apply");
+    let entries = || old.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+    let mut meant = Vec::new();
+    leaves(body, &mut Vec::new(), &mut meant);
+    for (path, _) in all_leaves(old) {
+        let given_up = entries().any(|e| applied(e) && has(&e["fieldsV1"], &path)) && !meant.iter().any(|(p, _)| *p == path);
+        if given_up && !entries().any(|e| !applied(e) && has(&e["fieldsV1"], &path)) {
+            remove_value(&mut new, &path);
+        }
+    }
+    merge(&mut new, body);
+    settle_ownership(old, &mut new, manager, Operation::Apply);
+    let mut fields = json!({});
+    meant.iter().for_each(|(path, _)| insert(&mut fields, path));
+    let list = new["metadata"].as_object_mut().unwrap().entry("managedFields").or_insert_with(|| json!([]));
+    let list = list.as_array_mut().unwrap();
+    match list.iter_mut().find(|e| applied(e)) {
+        Some(entry) => entry["fieldsV1"] = fields,
+        None => list.push(json!({"manager": manager, "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": fields})),
+    }
+    new
+}
+
+/// Whether an apply without force is refused: it would change what another manager has.
+pub fn conflicts(old: &Value, body: &Value, manager: &str) -> bool {
+    let (mut meant, there) = (Vec::new(), all_leaves(old));
+    leaves(body, &mut Vec::new(), &mut meant);
+    let others = || old.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten().filter(|e| e["manager"] != json!(manager));
+    let changed = |(path, value): &(Vec<String>, Value)| there.iter().any(|(p, v)| p == path && v != value);
+    meant.iter().filter(|leaf| changed(leaf)).any(|(path, _)| others().any(|e| has(&e["fieldsV1"], path)))
+}
+
+fn has(fields: &Value, path: &[String]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return true };
+    fields.get(format!("f:{first}")).is_some_and(|inner| has(inner, rest))
+}
+
+fn remove_value(object: &mut Value, path: &[String]) {
+    if let Some((last, parents)) = path.split_last()
+        && let Some(map) = parents.iter().try_fold(object, |at, key| at.get_mut(key)).and_then(Value::as_object_mut)
+    {
+        map.remove(last);
+    }
+}
+
 /// Gives every changed field to the manager who changed it, and takes it from all others. A request that brings `managedFields` itself
 /// is taken at its word; the one empty entry clears the list.
 pub fn settle_ownership(old: &Value, new: &mut Value, manager: &str, operation: Operation) {

@@ -3,6 +3,7 @@
 mod fields;
 pub mod fixtures;
 mod simulator;
+mod state_machine;
 
 mod admission;
 mod clock;
@@ -14,6 +15,7 @@ mod flag;
 mod fronts;
 mod frozen;
 mod ingress;
+mod lives;
 mod memory;
 mod observe;
 mod operated;

@@ -17,7 +17,7 @@ use crate::exec::status::{Answer, Failures, Review, Reviews, status, to_review};
 use crate::exec::{Action, Direction, Kind, Layer, Plan, Target, World, Write, plan};
 
 /// What will be another plan within this time is waited for.
-const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
+pub const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 
 /// More rounds than this, and something quarrels with itself.
 const MOST_ROUNDS: usize = 20;
@@ -178,6 +178,13 @@ impl Sim {
         self.patch(manager, target, patch).unwrap();
     }
 
+    /// What somebody applies server-side, with force.
+    pub fn apply(&mut self, manager: &str, target: &Target, body: &Value) {
+        let old = self.get(target).unwrap_or_else(|| json!({"metadata": {"uid": format!("uid-{}", self.version)}}));
+        let new = fields::apply(&old, body, manager);
+        self.store(target, &old, new);
+    }
+
     /// Sends one write, as `cluster_io::apply` does.
     pub fn send(&mut self, write: &Write) -> Result<(), String> {
         self.log.push(write.clone());
@@ -188,11 +195,16 @@ impl Sim {
                 self.patch_as(&name.manager, operation, &write.target, patch)
             }
             Action::Apply(body) => {
-                let old = self.get(&write.target).unwrap_or_else(|| json!({"metadata": {"uid": format!("uid-{}", self.version)}}));
-                let mut new = old.clone();
-                fields::merge(&mut new, body);
-                fields::settle_ownership(&old, &mut new, FIELD_MANAGER, Operation::Apply);
-                self.store(&write.target, &old, new);
+                let old = self.get(&write.target);
+                let refused = match (&old, body.pointer("/metadata/resourceVersion")) {
+                    (Some(old), Some(seen)) => old["metadata"]["resourceVersion"] != *seen,
+                    (None, seen) => seen.is_some(),
+                    (Some(old), None) => fields::conflicts(old, body, FIELD_MANAGER),
+                };
+                if refused {
+                    return Err(format!("{}: conflict", write.target));
+                }
+                self.apply(FIELD_MANAGER, &write.target, body);
                 Ok(())
             }
             Action::Delete { uid, resource_version } => {
@@ -228,8 +240,7 @@ impl Sim {
                 Err(error) => failures.entry(write.layer).or_default().push(error),
             }
         }
-        let contests = std::mem::take(&mut self.world.contests).at(self.now);
-        self.world.contests = contests.saw(&plan.looks).wrote(&plan.looks, &done);
+        self.remember(&plan, &done);
         self.is_confined_where_it_is_let_in(&writes);
         self.report(&plan, &failures);
         self.now += jiff::SignedDuration::from_secs(1);
@@ -237,7 +248,7 @@ impl Sim {
     }
 
     /// In a confined instance no right is given before the policy is in force and allows that namespace.
-    fn is_confined_where_it_is_let_in(&self, writes: &[Write]) {
+    pub fn is_confined_where_it_is_let_in(&self, writes: &[Write]) {
         let given = writes.iter().filter(|w| self.world.settings.confine && w.layer == Layer::Server && w.direction == Direction::Widen);
         for write in given {
             let spec = &self.get(&admission_policy()).expect("a policy before any right")["spec"];
@@ -264,7 +275,14 @@ impl Sim {
         panic!("no rest after {MOST_ROUNDS} steps: {:#?}", self.plan().writes);
     }
 
-    fn report(&mut self, plan: &Plan, failures: &Failures) {
+    /// Remembers what the process does of its last plan.
+    pub fn remember(&mut self, plan: &Plan, done: &[Target]) {
+        let contests = std::mem::take(&mut self.world.contests).at(self.now);
+        self.world.contests = contests.saw(&plan.looks).wrote(&plan.looks, done);
+    }
+
+    /// Says what the plan found, as the controller does after a round.
+    pub fn report(&mut self, plan: &Plan, failures: &Failures) {
         let reviews = self.reviews(plan);
         for outlook in &plan.outlooks {
             let said = status(outlook, &plan.instance, &reviews, failures, &Time(self.now));

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -116,6 +116,10 @@ impl RunningPod {
         }
         let account = spec.service_account_name.as_deref().unwrap_or("default");
         let kubeconfig = control_plane.try_kubeconfig_for_service_account(&namespace, account).await?;
+        if let Some(server) = &shared.behind {
+            let text = std::fs::read_to_string(&kubeconfig).map_err(|error| error.to_string())?;
+            std::fs::write(&kubeconfig, text.replace(&control_plane.server, server)).map_err(|error| error.to_string())?;
+        }
         let folder = shared.folder().join(&name);
         std::fs::create_dir_all(&folder).map_err(|error| format!("make {}: {error}", folder.display()))?;
         let prepared = Prepared::new(&control_plane.client(), pod, container, &folder, &kubeconfig).await?;
@@ -223,6 +227,10 @@ impl RunningPod {
     }
 
     fn restart_when_due(&mut self, shared: &Shared) {
+        if shared.hold.load(Ordering::SeqCst) {
+            self.start_again = Some(Instant::now());
+            return;
+        }
         let pause = Duration::from_millis(200 * u64::from(self.restarts.min(10)));
         let due = *self.start_again.get_or_insert_with(|| Instant::now() + pause);
         if Instant::now() < due {

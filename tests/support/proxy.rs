@@ -1,0 +1,191 @@
+//! A TLS proxy in front of the real API server, through which one operator goes. It counts the operator's writes, and at one of them it
+//! stops: before the request reaches the server, or after the server has answered and before the operator hears of it. Nothing is
+//! answered here: every request goes to the real server, or is lost.
+
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use http_body_util::{BodyExt, combinators::BoxBody};
+use hyper::{
+    Method, Request, Response,
+    body::{Bytes, Incoming},
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use super::{ControlPlane, process::free_port};
+
+/// When a write is stopped at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Before it reaches the API server: it is lost.
+    Before,
+    /// After the API server has answered: it is done, and the operator does not know.
+    After,
+}
+
+/// What becomes of the connection when the trap has sprung.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It is cut.
+    Cut,
+    /// It goes on as if nothing had been.
+    Pass,
+}
+
+struct Trap {
+    left: usize,
+    moment: Moment,
+    spring: Box<dyn FnOnce() -> Then + Send>,
+}
+
+struct Shared {
+    upstream: String,
+    connector: TlsConnector,
+    trap: Mutex<Option<Trap>>,
+    writes: Mutex<Vec<String>>,
+    stop: AtomicBool,
+}
+
+/// The running proxy. Dropping it cuts every connection.
+pub struct Proxy {
+    /// `https://127.0.0.1:PORT`.
+    pub server: String,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+impl Proxy {
+    /// Starts one in front of a control plane; it has a certificate of the same authority.
+    pub fn start(control_plane: &'static ControlPlane) -> Self {
+        let port = free_port();
+        let pair = control_plane.authority.server(&format!("proxy-{port}"), &[]);
+        let certificates = vec![CertificateDer::from_pem_file(&pair.certificate).expect("the proxy's certificate")];
+        let key = PrivateKeyDer::from_pem_file(&pair.key).expect("the proxy's key");
+        let serving = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, key).expect("a TLS server");
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from(control_plane.authority.der())).expect("the authority's certificate");
+        let calling = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let shared = Arc::new(Shared {
+            upstream: control_plane.server.trim_start_matches("https://").to_owned(),
+            connector: TlsConnector::from(Arc::new(calling)),
+            trap: Mutex::default(),
+            writes: Mutex::default(),
+            stop: AtomicBool::new(false),
+        });
+        let inside = shared.clone();
+        // A thread of its own with a runtime of its own: it goes on while a test blocks.
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(serve(port, TlsAcceptor::from(Arc::new(serving)), inside));
+        });
+        Self { server: format!("https://127.0.0.1:{port}"), shared, thread: Some(thread) }
+    }
+
+    /// At the `nth` write from now on (the first is 1) `spring` is run, once, while that request waits.
+    pub fn at(&self, nth: usize, moment: Moment, spring: impl FnOnce() -> Then + Send + 'static) {
+        lock(&self.shared.writes).clear();
+        *lock(&self.shared.trap) = Some(Trap { left: nth, moment, spring: Box::new(spring) });
+    }
+
+    /// Whether the trap is still set.
+    pub fn is_set(&self) -> bool {
+        lock(&self.shared.trap).is_some()
+    }
+
+    /// Takes the trap away.
+    pub fn disarm(&self) {
+        *lock(&self.shared.trap) = None;
+    }
+
+    /// The writes since the trap was set, such as `PATCH /api/v1/namespaces/argocd/configmaps/argocd-cm`.
+    pub fn writes(&self) -> Vec<String> {
+        lock(&self.shared.writes).clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(!matches!(ended, Some(Err(_))) || std::thread::panicking(), "the bench's proxy panicked; its message is above");
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(port: u16, acceptor: TlsAcceptor, shared: Arc<Shared>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.expect("listen for the operator");
+    while !shared.stop.load(Ordering::Relaxed) {
+        let Ok(Ok((stream, _peer))) = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await else { continue };
+        let (acceptor, shared) = (acceptor.clone(), shared.clone());
+        tokio::spawn(async move {
+            // A client that goes away in the midst of anything is what this is for.
+            if let Ok(stream) = acceptor.accept(stream).await {
+                let service = service_fn(|request| pass(shared.clone(), request));
+                let _cut = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            }
+        });
+    }
+}
+
+/// Whether a request changes the cluster, apart from the Events, which nothing depends on.
+fn is_write(request: &Request<Incoming>) -> bool {
+    let path = request.uri().path();
+    let asks = ["subjectaccessreviews", "selfsubjectaccessreviews", "selfsubjectreviews", "tokenreviews", "events"];
+    ![Method::GET, Method::HEAD].contains(request.method())
+        && !asks.iter().any(|kind| path.ends_with(&format!("/{kind}")))
+        && !path.contains("/events/")
+        && !request.uri().query().unwrap_or_default().contains("dryRun=")
+}
+
+impl Shared {
+    /// Counts a write; at the one that the trap is for it is sprung.
+    fn count(&self, request: &Request<Incoming>) -> Option<Trap> {
+        lock(&self.writes).push(format!("{} {}", request.method(), request.uri().path()));
+        let mut trap = lock(&self.trap);
+        let set = trap.as_mut()?;
+        set.left = set.left.saturating_sub(1);
+        if set.left == 0 { trap.take() } else { None }
+    }
+}
+
+async fn spring(trap: Trap) -> Result<(), Failure> {
+    match tokio::task::spawn_blocking(trap.spring).await? {
+        Then::Cut => Err("cut".into()),
+        Then::Pass => Ok(()),
+    }
+}
+
+async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<BoxBody<Bytes, hyper::Error>>, Failure> {
+    let (before, after) = match is_write(&request).then(|| shared.count(&request)).flatten() {
+        Some(trap) if trap.moment == Moment::Before => (Some(trap), None),
+        other => (None, other),
+    };
+    if let Some(trap) = before {
+        spring(trap).await?;
+    }
+    let stream = TcpStream::connect(&shared.upstream).await?;
+    let stream = shared.connector.connect(ServerName::try_from("127.0.0.1")?, stream).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let response = sender.send_request(request).await?;
+    if let Some(trap) = after {
+        spring(trap).await?;
+    }
+    Ok(response.map(BodyExt::boxed))
+}
