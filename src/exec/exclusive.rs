@@ -3,10 +3,13 @@
 //!
 //! A policy names people, groups and roles alike. A name that may be nobody's is listed all the same: it cannot be told from here.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::admission::is_our_key;
 use super::project::Ours;
 use super::world::{World, data};
-use crate::api::conditions::{Reason, Verdict};
+use crate::api::conditions::{Reason, Verdict, shorten};
 use crate::api::status::UndeclaredGrant;
 use crate::argocd::ARGOCD_CM;
 use crate::argocd::kinds::AppProject;
@@ -19,6 +22,9 @@ const NAMED: usize = 3;
 /// The local account that is in `role:admin` unless argocd-cm switches it off.
 const ADMIN: &str = "admin";
 const ADMIN_ENABLED: &str = "admin.enabled";
+const ADMIN_ACCOUNT_ENABLED: &str = "accounts.admin.enabled";
+/// So many bytes of each word are shown.
+const LONGEST: usize = 256;
 
 /// What is known of it.
 #[derive(Clone, Debug)]
@@ -30,9 +36,8 @@ pub struct Exclusive {
 }
 
 /// What others have written, without what is ours.
-fn foreign(world: &World) -> Result<(Policy, Option<String>), String> {
+fn foreign(world: &World, projects: &[Arc<AppProject>]) -> Result<(Policy, Option<String>), String> {
     let data = world.policy().map_err(|e| e.to_string())?;
-    let projects = world.projects.as_ref().map_err(ToString::to_string)?;
     let ours = Ours::of(world);
     let is_theirs = |project: &str, role: &str| {
         let found = projects.iter().find(|p| p.name() == project);
@@ -47,11 +52,12 @@ fn is_open<'a>(policy: &Policy, holders: &'a [Holder]) -> Option<&'a Holder> {
     holders.iter().find(|h| h.name.is_empty() || Some(h.name.as_str()) == policy.default_role())
 }
 
-/// Whether somebody without a session could open a terminal if Argo CD let him in, as far as the policy can be read. (While it cannot,
-/// nothing is added to it.)
+/// Whether somebody without a session could open a terminal if Argo CD let him in, as far as argocd-rbac-cm can be read. (While it
+/// cannot, nothing is added to it.) Roles of projects do not matter here: nobody without a session is in one.
 #[must_use]
 pub fn is_open_to_everybody(world: &World) -> bool {
-    foreign(world).is_ok_and(|(policy, _)| is_open(&policy, &policy.holders("exec", "create")).is_some())
+    let projects = world.projects.as_deref().unwrap_or_default();
+    foreign(world, projects).is_ok_and(|(policy, _)| is_open(&policy, &policy.holders("exec", "create")).is_some())
 }
 
 /// Whether a name can be somebody's: a role is nobody, but for a role of a project that tokens were made for.
@@ -68,9 +74,21 @@ fn has_tokens(project: &AppProject, role: &str) -> bool {
     in_spec || project.status.as_ref().is_some_and(|s| s.jwt_tokens_by_role.contains_key(role))
 }
 
+/// Whether the local admin may log in: by its account's own switch, which wins, or by the old one; each read as Go reads a switch
+/// (Argo CD `util/settings/accounts.go`). What is no switch leaves it on.
+fn admin_is_on(settings: &BTreeMap<String, String>) -> bool {
+    let switch = [ADMIN_ACCOUNT_ENABLED, ADMIN_ENABLED].into_iter().find_map(|key| settings.get(key));
+    switch.is_none_or(|value| !matches!(value.as_str(), "0" | "f" | "F" | "false" | "False" | "FALSE"))
+}
+
+/// A status has to fit into an object, whatever others have written.
 fn grant(subject: &str, holder: &Holder) -> UndeclaredGrant {
     let by = holder.role.as_ref().map(|role| format!(" (member of {role})")).unwrap_or_default();
-    UndeclaredGrant { subject: subject.to_owned(), applications: holder.objects.clone(), source: format!("{}{by}", holder.at) }
+    UndeclaredGrant {
+        subject: shorten(subject, LONGEST),
+        applications: shorten(&holder.objects, LONGEST),
+        source: shorten(&format!("{}{by}", holder.at), LONGEST),
+    }
 }
 
 /// Looks through the whole policy.
@@ -81,7 +99,8 @@ pub fn look(world: &World) -> Exclusive {
         Ok(settings) => data(settings.as_deref()),
         Err(not_seen) => return unknown(Reason::NotReadable, not_seen.to_string()),
     };
-    let (policy, broken) = match foreign(world) {
+    let read = world.projects.as_deref().map_err(ToString::to_string).and_then(|projects| foreign(world, projects));
+    let (policy, broken) = match read {
         Ok(read) => read,
         Err(why) => return unknown(Reason::NotReadable, why),
     };
@@ -92,7 +111,7 @@ pub fn look(world: &World) -> Exclusive {
         );
     }
     let holders = policy.holders("exec", "create");
-    let admin = settings.get(ADMIN_ENABLED).is_none_or(|v| v != "false");
+    let admin = admin_is_on(&settings);
     let mut all: Vec<UndeclaredGrant> = Vec::new();
     all.extend(is_open(&policy, &holders).map(|holder| grant("(everybody)", holder)));
     let people = holders.iter().filter(|h| !h.name.is_empty() && is_somebody(world, &h.name) && (admin || h.name != ADMIN));

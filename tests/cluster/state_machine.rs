@@ -218,9 +218,10 @@ impl Life {
             let mut missed = false;
             for act in &acts {
                 let there = seen.get(&act.target).and_then(Option::as_ref);
-                match self.perform(act, there).await? {
-                    true => self.follow(edit, act, there),
-                    false => missed = true,
+                if self.perform(act, there).await? {
+                    self.follow(edit, act, there);
+                } else {
+                    missed = true;
                 }
             }
             // See the simulator's machine: then it cannot be told whose the value is.
@@ -483,7 +484,9 @@ impl Life {
         let forget = |all: BTreeMap<String, Value>| {
             let tidy = |(name, mut object): (String, Value)| {
                 if let Some(meta) = object["metadata"].as_object_mut() {
-                    ["resourceVersion", "generation", "creationTimestamp"].into_iter().for_each(|key| drop(meta.remove(key)));
+                    for key in ["resourceVersion", "generation", "creationTimestamp"] {
+                        meta.remove(key);
+                    }
                 }
                 if let Some(object) = object.as_object_mut() {
                     object.remove("status");

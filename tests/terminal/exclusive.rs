@@ -69,7 +69,7 @@ async fn the_listed_get_a_shell_and_the_others_none() {
         .set_by_hand("argocd-rbac-cm", json!({ "policy.by-hand.csv": "p, , exec, create, shop/*, allow\np, , applications, get, shop/*, allow\n" }))
         .await;
     set_roles(shared, json!([])).await;
-    listed(&["everybody", "admin"]).await;
+    listed(&["(everybody)", "admin"]).await;
     instance.shell(&member("readers"), web).await;
 
     // The local admin is off: nobody but the declared is left.

@@ -71,6 +71,41 @@ fn roles_of_projects_count_with_their_groups_and_their_tokens() {
 }
 
 #[test]
+fn the_local_admin_counts_unless_its_switch_is_clearly_off() {
+    for (settings, on) in [
+        (json!({"admin.enabled": "true"}), true),
+        (json!({"admin.enabled": "False"}), false),
+        (json!({"admin.enabled": "0"}), false),
+        (json!({"admin.enabled": "no"}), true),
+        (json!({"admin.enabled": "false", "accounts.admin.enabled": "true"}), true),
+        (json!({"accounts.admin.enabled": "false"}), false),
+    ] {
+        let mut sim = with("");
+        sim.edit("kubectl", &argocd_cm(), &json!({"data": settings}));
+        sim.grant("team", SPEC);
+        assert_eq!(sim.others() == ["admin"], on, "{settings}");
+    }
+}
+
+#[test]
+fn what_others_have_written_cannot_make_a_status_too_large() {
+    let mut sim = with(&format!("p, {}, exec, create, {}, allow", "x".repeat(9_000), "y".repeat(9_000))).without_admin();
+    sim.grant("team", SPEC);
+    let listed = sim.status("team").undeclared_grants;
+    assert!(listed.iter().all(|g| g.subject.len() <= 256 && g.applications.len() <= 256) && listed.len() == 1, "{}", listed.len());
+}
+
+#[test]
+fn anonymous_access_stays_refused_while_the_projects_cannot_be_seen() {
+    let mut sim = with("p, role:readonly, exec, create, */*, allow");
+    sim.edit("kubectl", &argocd_cm(), &json!({"data": {"users.anonymous.enabled": "true"}}));
+    sim.world.projects = not_seen("appprojects");
+    sim.grant("team", SPEC);
+    assert_eq!(sim.says("team", "Accepted").1, "AuthenticationDisabled");
+    assert_eq!(sim.data(&argocd_cm()).get("exec.enabled"), None);
+}
+
+#[test]
 fn a_default_role_that_may_exec_is_everybody() {
     let mut sim = with("p, role:readonly, exec, create, shop/*, allow").without_admin();
     sim.grant("team", SPEC);

@@ -91,7 +91,9 @@ pub fn apply(old: &Value, body: &Value, manager: &str) -> Value {
     merge(&mut new, body);
     settle_ownership(old, &mut new, manager, Operation::Apply);
     let mut fields = json!({});
-    meant.iter().for_each(|(path, _)| insert(&mut fields, path));
+    for (path, _) in &meant {
+        insert(&mut fields, path);
+    }
     let list = new["metadata"].as_object_mut().unwrap().entry("managedFields").or_insert_with(|| json!([]));
     let list = list.as_array_mut().unwrap();
     match list.iter_mut().find(|e| applied(e)) {

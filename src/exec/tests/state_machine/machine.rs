@@ -180,7 +180,9 @@ impl<J: Judge> Machine<J> {
                 perform(&mut self.twin, &twins);
             }
         }
-        acts.iter().for_each(|act| perform(&mut self.sim, act));
+        for act in &acts {
+            perform(&mut self.sim, act);
+        }
         for which in [Which::ArgocdCm, Which::RbacCm, Which::Ingress] {
             // A new object has no memory that could be forged.
             if self.sim.get(&self.place.shared(which)).is_none() {

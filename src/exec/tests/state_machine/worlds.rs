@@ -13,6 +13,7 @@ use crate::config::{ConflictPolicy, InPlace, RestartServer, ServerRoles};
 use crate::exec::World;
 
 /// What a sequence begins with; readable, as an operation is.
+#[allow(clippy::struct_excessive_bools, reason = "each is one thing in which worlds differ")]
 #[derive(Clone, Debug)]
 pub struct Start {
     /// Who has installed argocd-cm.

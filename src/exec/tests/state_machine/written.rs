@@ -30,12 +30,16 @@ pub fn only_ours(target: &Target, before: Option<&Value>, after: Option<&Value>)
         }
         (Kind::ExecAccess, Some(before), _) => {
             let (mut one, mut other) = (before.clone(), after.cloned().unwrap_or_else(|| before.clone()));
-            [&mut one, &mut other].into_iter().for_each(|o| without_ours(target.kind, o));
+            for object in [&mut one, &mut other] {
+                without_ours(target.kind, object);
+            }
             same(&one, &other)
         }
         (_, Some(before), Some(after)) => {
             let (mut one, mut other) = (before.clone(), after.clone());
-            [&mut one, &mut other].into_iter().for_each(|o| without_ours(target.kind, o));
+            for object in [&mut one, &mut other] {
+                without_ours(target.kind, object);
+            }
             same(&one, &other)
         }
         (_, None, _) => Err("made an object of somebody else".to_owned()),
@@ -55,7 +59,7 @@ fn is_our_annotation(key: &str) -> bool {
 
 /// Whether a key of argocd-rbac-cm is one of ours.
 pub fn is_our_key(key: &str) -> bool {
-    key.starts_with("policy.argocd-access.") && key.ends_with(".csv")
+    key.strip_prefix("policy.argocd-access.").is_some_and(|rest| rest.strip_suffix(".csv").is_some())
 }
 
 /// Takes out everything that the operator may change.
