@@ -151,11 +151,13 @@ impl<'a> Holding<'a> {
         }
     }
 
-    /// Whether somebody else wants this very value there, too: then it is released, never taken back.
+    /// Whether somebody else wants this very value there, too: then it is released, never taken back. An Application that leaves the field
+    /// to us does not want it: each of its syncs applies and declares what stands there, whatever Git says.
     #[must_use]
     pub fn is_shared(&self, path: &[&str], value: Option<&str>) -> bool {
+        let is_left = matches!(&self.keeper, Keeper::ArgoCD(claim) if claim.leaves(self.place, path, FIELD_MANAGER));
         let declared = || value.is_some() && self.declared(path).and_then(Value::as_str) == value;
-        !managed_fields::others(self.meta, path).is_empty() || declared()
+        managed_fields::others(self.meta, path).iter().any(|m| !(is_left && m == CONTROLLER)) || (!is_left && declared())
     }
 
     /// Who, other than us, wrote the field last.

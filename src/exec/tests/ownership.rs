@@ -237,6 +237,27 @@ fn an_application_that_leaves_the_field_to_us_sees_our_entry_there() {
 }
 
 #[test]
+fn what_an_application_applies_because_it_stands_there_is_given_back_all_the_same() {
+    for (left, given_back) in [(true, Some("false")), (false, Some("true"))] {
+        let mut sim = from_git(LEAVES);
+        sim.grant("team", SPEC);
+        // A sync for another reason: Argo CD puts what stands there into what it applies and declares.
+        let mut cm = sim.get(&argocd_cm()).unwrap();
+        cm["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] =
+            json!(json!({"data": {"exec.enabled": "true"}}).to_string());
+        let entry = json!({"manager": CONTROLLER, "operation": "Apply", "fieldsV1": {"f:data": {"f:exec.enabled": {}}}});
+        cm["metadata"]["managedFields"].as_array_mut().unwrap().push(entry);
+        sim.put(&argocd_cm(), Some(cm));
+        if !left {
+            sim.world.applications = from_git("{}").world.applications;
+        }
+        sim.delete("team");
+        sim.settle();
+        assert_eq!(flag(&sim).as_deref(), given_back, "left to us: {left}");
+    }
+}
+
+#[test]
 fn without_sight_of_the_applications_git_is_not_overruled() {
     let mut sim = from_git(LEAVES);
     let mut access = Sim::new(World { applications: super::fixtures::not_seen("applications"), ..sim.world.clone() });
