@@ -198,7 +198,9 @@ impl Life {
         if matches!(edit, Edit::Flag(_) | Edit::HelmUpgrade(_)) {
             self.rewrites += 1;
         }
-        for _ in 0..20 {
+        for attempt in 0..60_u64 {
+            // The operator may be writing just now.
+            tokio::time::sleep(Duration::from_millis(10 * attempt.min(20))).await;
             let mut seen = BTreeMap::new();
             // Asked twice: what it asks for shows what it looks at.
             let asked = std::cell::RefCell::new(BTreeSet::new());
@@ -514,9 +516,15 @@ impl Team {
     }
 }
 
+/// The same lives in each run, so that a run can be compared with the one before; `ARGOCD_ACCESS_SEED=random` makes others.
+const SEED: u64 = 0xc1cf_1d6d;
+
 fn seed() -> u64 {
-    let given = std::env::var("ARGOCD_ACCESS_SEED").ok().map(|text| u64::from_str_radix(&text, 16).expect("ARGOCD_ACCESS_SEED is hexadecimal"));
-    given.unwrap_or_else(|| u64::from_str_radix(&random(), 16).unwrap())
+    match std::env::var("ARGOCD_ACCESS_SEED").as_deref() {
+        Err(_) => SEED,
+        Ok("random") => u64::from_str_radix(&random(), 16).unwrap(),
+        Ok(text) => u64::from_str_radix(text, 16).expect("ARGOCD_ACCESS_SEED is hexadecimal, or random"),
+    }
 }
 
 fn sequences(seed: u64, instance: u64) -> Vec<Vec<Operation>> {
