@@ -71,7 +71,10 @@ fn is_somebody(world: &World, name: &str) -> bool {
 fn has_tokens(project: &AppProject, role: &str) -> bool {
     let listed = |v: &serde_json::Value| v.as_array().map_or(!v.is_null(), |tokens| !tokens.is_empty());
     let in_spec = project.roles().iter().any(|r| r.name == role && r.rest.get("jwtTokens").is_some_and(listed));
-    in_spec || project.status.as_ref().is_some_and(|s| s.jwt_tokens_by_role.contains_key(role))
+    // Argo CD keeps an entry without tokens for every role.
+    let in_status = |entry: &serde_json::Value| entry.get("items").map_or_else(|| listed(entry), listed);
+    let empty = |entry: &serde_json::Value| entry.as_object().is_some_and(serde_json::Map::is_empty);
+    in_spec || project.status.as_ref().and_then(|s| s.jwt_tokens_by_role.get(role)).is_some_and(|entry| !empty(entry) && in_status(entry))
 }
 
 /// Whether the local admin may log in: by its account's own switch, which wins, or by the old one; each read as Go reads a switch

@@ -198,6 +198,7 @@ impl Life {
         if matches!(edit, Edit::Flag(_) | Edit::HelmUpgrade(_)) {
             self.rewrites += 1;
         }
+        let mut done = BTreeSet::new();
         for attempt in 0..60_u64 {
             // The operator may be writing just now.
             tokio::time::sleep(Duration::from_millis(10 * attempt.min(20))).await;
@@ -218,10 +219,11 @@ impl Life {
             }
             let acts = edit.acts(&self.place, &|target| seen.get(target).cloned().flatten());
             let mut missed = false;
-            for act in &acts {
+            for act in acts.iter().filter(|act| !done.contains(&act.target)).collect::<Vec<_>>() {
                 let there = seen.get(&act.target).and_then(Option::as_ref);
                 if self.perform(act, there).await? {
                     self.follow(edit, act, there);
+                    done.insert(act.target.clone());
                 } else {
                     missed = true;
                 }

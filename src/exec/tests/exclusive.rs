@@ -68,6 +68,13 @@ fn roles_of_projects_count_with_their_groups_and_their_tokens() {
     sim.put(&project("shop"), Some(appproject("shop", &format!("[{with_token}]"))));
     sim.settle();
     assert_eq!(sim.others(), ["proj:shop:dev"]);
+    for (entry, has) in [(json!({}), false), (json!({"items": null}), false), (json!({"items": []}), false), (json!({"items": [{"iat": 1}]}), true)] {
+        let mut kept = appproject("shop", &format!("[{}]", role.replace(", groups: [devs]", "")));
+        kept["status"] = json!({"jwtTokensByRole": {"dev": entry}});
+        sim.put(&project("shop"), Some(kept));
+        sim.settle();
+        assert_eq!(sim.others() == ["proj:shop:dev"], has, "{entry}");
+    }
 }
 
 #[test]
