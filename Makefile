@@ -19,7 +19,7 @@ chart_crds := charts/argocd-access-operator/crds
 steps_folder := target/steps
 
 # What `make test` does, in this order: what fails quickly comes first, what needs the test bench last.
-test_steps := fmt clippy unit check-generated deny tools test-binaries policy chart cluster terminal documents
+test_steps := fmt clippy unit check-generated deny tools test-binaries policy chart cluster owners terminal documents
 
 .PHONY: help
 help: ## list the targets
@@ -71,6 +71,9 @@ chart.run = $(need_tools) && $(guard) $(CARGO) test --locked --test chart
 cluster: ## the operator on a real API server, under the rights that its chart gives it
 # These tests wait for a cluster more than they compute.
 cluster.run = $(need_tools) && $(guard) $(CARGO) test --locked --test cluster -- --test-threads=6
+
+owners: ## beside Helm 3 and 4, and beside an Argo CD that manages itself, each of them real
+owners.run = $(need_tools) && $(guard) $(CARGO) test --locked --test owners
 
 terminal: ## terminals through a real Argo CD, on two Kubernetes versions
 terminal.run = $(need_tools) && tests/tools/debian && $(guard) $(CARGO) test --locked --test terminal --test terminal-older-kubernetes

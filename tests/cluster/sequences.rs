@@ -9,5 +9,7 @@ pub mod edits;
 pub mod fields;
 #[path = "../../src/exec/tests/state_machine/operation.rs"]
 pub mod operation;
+#[path = "../../src/exec/tests/state_machine/place.rs"]
+pub mod place;
 #[path = "../../src/exec/tests/state_machine/written.rs"]
 pub mod written;

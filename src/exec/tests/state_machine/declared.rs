@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::edits::Place;
+use super::place::Place;
 
 /// A person: the token's user and its groups.
 pub type Person = (String, Vec<String>);

@@ -7,8 +7,8 @@ use proptest::sample::select;
 
 use serde_json::json;
 
-use super::edits::{PROJECTS, Place, installed_project};
 use super::fixtures::{app, config_map, ingress, namespace, object, server, world};
+use super::place::{PROJECTS, Place, installed_project};
 use crate::config::{ConflictPolicy, InPlace, RestartServer, ServerRoles};
 use crate::exec::World;
 
