@@ -9,6 +9,7 @@
 //! | [`argocd`] | what Argo CD is: instance, settings, policy | no |
 //! | [`ownership`] | who has a value of a shared object, and what comes back | no |
 //! | [`ingress`] | what a terminal needs from each Ingress controller | no |
+//! | [`explain`] | why a terminal does not open, and what mends it | no |
 //! | [`exec`] | `ExecAccess`: world in, plan and verdicts out | no |
 //! | [`cluster_io`] | watches, writes, reviews, statuses, Events | yes |
 //! | [`controller`] | the loops that join the above, and the HTTP server | yes |
@@ -25,6 +26,7 @@ pub mod cluster_io;
 pub mod config;
 pub mod controller;
 pub mod exec;
+pub mod explain;
 pub mod ingress;
 pub mod metrics;
 pub mod ownership;
