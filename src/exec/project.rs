@@ -238,16 +238,28 @@ fn one(target: &Target, project: &AppProject, list: &List<'_>, roles: &Roles<'_>
     let write = |direction, action, why| Write { target: target.clone(), layer: Layer::Policy, direction, action, why };
     let mut then = None;
     if less != current || !spent.is_empty() {
-        wanted.writes.push(write(Direction::Narrow, roles.patch(project, &less, &spent), "take a role out of a project"));
+        wanted.writes.push(write(
+            Direction::Narrow,
+            Action::change(list.name(Direction::Narrow), roles.patch(project, &less, &spent)),
+            "take a role out of a project",
+        ));
         then = Some(&less);
     } else if may_widen && more != current {
-        wanted.writes.push(write(Direction::Widen, roles.patch(project, &more, &spent), "add a role to a project"));
+        wanted.writes.push(write(
+            Direction::Widen,
+            Action::change(list.name(Direction::Widen), roles.patch(project, &more, &spent)),
+            "add a role to a project",
+        ));
         then = Some(&more);
     } else if managed_fields::ours_present(&project.metadata) && !(there && list.keeps_entry()) {
         wanted.writes.push(shared::disown(target, Layer::Policy, &project.metadata));
     } else if annotated && !there {
         // Somebody took our roles out: nothing is left to be remembered.
-        wanted.writes.push(write(Direction::Keep, roles.patch(project, current, &spent), "forget roles that are gone"));
+        wanted.writes.push(write(
+            Direction::Keep,
+            Action::change(list.name(Direction::Keep), roles.patch(project, current, &spent)),
+            "forget roles that are gone",
+        ));
     }
     roles.tell(target, project, wanted);
     if !roles.desired.is_empty() || there {
@@ -333,8 +345,8 @@ impl Roles<'_> {
         }
     }
 
-    /// The request that makes this the list.
-    fn patch(&self, project: &AppProject, list: &[ProjectRole], spent: &[&String]) -> Action {
+    /// The merge patch that makes this the list.
+    fn patch(&self, project: &AppProject, list: &[ProjectRole], spent: &[&String]) -> Value {
         let memory = Memory::of(project);
         let absent = memory.map_or(project.spec.roles.is_none(), |m| m.absent);
         let named = |name: &String| self.desired.contains_key(name.as_str()) || self.frozen.contains(name);
@@ -352,7 +364,7 @@ impl Roles<'_> {
             let gone: Map<String, Value> = spent.iter().map(|name| ((*name).clone(), Value::Null)).collect();
             root.insert("status".to_owned(), json!({"jwtTokensByRole": if all { Value::Null } else { Value::Object(gone) }}));
         }
-        Action::Merge(patch)
+        patch
     }
 }
 

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use super::contests::{Look, version};
 use super::withheld::Withheld;
 use super::world::{World, uid};
-use super::write::Target;
+use super::write::{Direction, Target};
 use crate::api::conditions::{Verdict, shorten};
 use crate::argocd::kinds::{AppProject, ProjectRole};
 use crate::argocd::tracking::Tracking;
-use crate::ownership::{Course, Holding, Keeper, Record, course};
+use crate::ownership::behalf::Name;
+use crate::ownership::{Course, Holding, Keeper, Record, course, managed_fields};
 
 /// The list.
 const PATH: [&str; 2] = ["spec", "roles"];
@@ -38,6 +39,20 @@ impl<'a> List<'a> {
     #[must_use]
     pub fn keeps_entry(&self) -> bool {
         matches!(self.holding.keeper(), Keeper::ArgoCD(_))
+    }
+
+    /// In whose name the list is to be written, if in somebody's: in Helm's only where it is Helm's, or nobody's, since Helm's next upgrade
+    /// takes away what was written in its name.
+    #[must_use]
+    pub fn name(&self, direction: Direction) -> Option<Name> {
+        let meta = &self.project.metadata;
+        let others = managed_fields::others(meta, &PATH);
+        let begun = |name: &Name| managed_fields::is_in_name_of(meta, &name.manager);
+        if direction == Direction::Narrow {
+            return self.holding.name_to_give_back_in().filter(|name| !name.applies || begun(name) || others.contains(&name.manager));
+        }
+        let is_helms = |name: &Name| if others.is_empty() { self.project.spec.roles.is_none() } else { others.iter().all(|m| *m == name.manager) };
+        self.holding.name_to_set_in().filter(|name| begun(name) || is_helms(name))
     }
 
     /// Why nothing is added, and what to do. `foreign` is the project without our roles.

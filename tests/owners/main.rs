@@ -22,6 +22,7 @@ mod support;
 mod world;
 
 mod from_git;
+mod projects;
 mod release;
 mod upgrades;
 mod variants;

@@ -66,19 +66,6 @@ async fn story(helm: Helm) {
     assert!(pair.writes(mark).await.iter().all(|w| w.user != user), "Helm says true itself");
     pair.are_alike("with the flag in Helm's values").await;
 
-    // The same line, set while something is declared: what is ours at first is Helm's from then on.
-    pair.upgrade(helm, BASE).await;
-    team.grant("team-a", TEAM_A).await;
-    team.ready("team-a").await;
-    pair.upgrade(helm, ON).await;
-    team.ready("team-a").await;
-    team.delete("team-a").await;
-    if helm == Helm::V3 {
-        // Its patch of what stands there already is empty: nobody can see that it means it. It does when it is asked again.
-        pair.upgrade(helm, ON).await;
-    }
-    pair.are_alike("with the flag in Helm's values, set while it was ours").await;
-
     // And the release goes while something is declared.
     pair.upgrade(helm, BASE).await;
     team.grant("team-a", TEAM_A).await;
