@@ -9,8 +9,9 @@
 //! | [`argocd`] | what Argo CD is: instance, settings, policy | no |
 //! | [`ownership`] | who has a value of a shared object, and what comes back | no |
 //! | [`ingress`] | what a terminal needs from each Ingress controller | no |
-//! | [`explain`] | why a terminal does not open, and what mends it | no |
+//! | [`reconcile`] | writes and their order, time, values in objects of others: for every resource | no |
 //! | [`exec`] | `ExecAccess`: world in, plan and verdicts out | no |
+//! | [`explain`] | why a terminal does not open, and what mends it | no |
 //! | [`cluster_io`] | watches, writes, reviews, statuses, Events | yes |
 //! | [`controller`] | the loops that join the above, and the HTTP server | yes |
 //! | [`cli`] | the commands | yes |
@@ -30,3 +31,4 @@ pub mod explain;
 pub mod ingress;
 pub mod metrics;
 pub mod ownership;
+pub mod reconcile;

@@ -13,11 +13,12 @@ use super::recent::Recent;
 use super::{RequestError, request};
 use crate::api::{ExecAccess, FIELD_MANAGER};
 use crate::argocd::ARGOCD_CM;
-use crate::exec::plan::{Applied, Plan, Prepared};
-use crate::exec::status::Failures;
-use crate::exec::{Action, Direction, Kind, Target, Write};
+use crate::exec::Plan;
 use crate::metrics::Metrics;
 use crate::ownership::behalf::{self, Name};
+use crate::reconcile::Failures;
+use crate::reconcile::{Action, Direction, Kind, Target, Write};
+use crate::reconcile::{Applied, Prepared};
 
 /// What became of a plan's writes.
 #[derive(Debug)]

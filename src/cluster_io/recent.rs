@@ -9,7 +9,7 @@ use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::exec::{Kind, Seen, Target};
+use crate::reconcile::{Kind, Seen, Target};
 
 /// A watch that is further behind than this is no longer helped.
 const MEMORY: Duration = Duration::from_secs(10);

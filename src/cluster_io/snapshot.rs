@@ -19,11 +19,12 @@ use crate::api::ExecAccess;
 use crate::argocd::kinds::{AppProject, Application, ArgoCD};
 use crate::argocd::{ARGOCD_CM, ARGOCD_CMD_PARAMS_CM, ARGOCD_RBAC_CM};
 use crate::config::{InstanceConfig, ServerRoles};
-use crate::exec::contests::Contests;
+use crate::exec::World;
 use crate::exec::world::{Unreadable, binding_name};
-use crate::exec::{Kind, Seen, World};
 use crate::ingress::gateway::HTTPRoute;
 use crate::ingress::gce::BackendConfig;
+use crate::reconcile::contests::Contests;
+use crate::reconcile::{Kind, Seen};
 
 /// The kind without which nothing can be done.
 pub const DECLARATIONS: &str = "execaccesses";

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::describe;
-use crate::exec::world::{NotSeen, Seen};
+use crate::reconcile::seen::{NotSeen, Seen};
 
 /// How often it is asked whether a kind is there that a cluster may do without.
 const ABSENT: Duration = Duration::from_secs(10);

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 
 use crate::cluster_io::api_server::about;
-use crate::exec::clock::Skew;
 use crate::metrics::Metrics;
+use crate::reconcile::clock::Skew;
 
 /// It is asked this often, and after a failure sooner; but not in each round, which would have to wait for it.
 const EVERY: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(15));

@@ -16,12 +16,13 @@ use crate::cluster_io::recent::{Recent, version};
 use crate::cluster_io::report;
 use crate::cluster_io::review::reviews;
 use crate::cluster_io::snapshot::{InstanceWatches, Outside};
-use crate::exec::contests::Contests;
-use crate::exec::plan::{Applied, Plan};
-use crate::exec::status::{self, Failures, Reviews};
+use crate::exec::Plan;
+use crate::exec::status::{self, Reviews};
 use crate::exec::world::Unreadable;
-use crate::exec::{self, Direction, Kind, Layer, Target};
+use crate::exec::{self};
 use crate::metrics::Metrics;
+use crate::reconcile::contests::Contests;
+use crate::reconcile::{Applied, Direction, Failures, Kind, Layer, Target};
 
 /// A plan needs at most a handful of steps; more mean that somebody undoes them as fast as they are made.
 const MAX_STEPS: usize = 16;

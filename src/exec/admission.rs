@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::clock::Clock;
 use super::grant::{self, Grant};
 use super::project::Ours;
-use super::time::{Phase, Times};
-use super::world::{World, uid};
+use super::world::World;
 use super::{confinement, exclusive, stop};
 use crate::api::conditions::{Reason, Verdict};
 use crate::api::{ExecAccess, Mode, SubjectKind};
 use crate::argocd::ARGOCD_RBAC_CM;
 use crate::argocd::policy::{self, Mentions};
 use crate::argocd::{project, versions};
+use crate::reconcile::clock::Clock;
+use crate::reconcile::seen::uid;
+use crate::reconcile::time::{Phase, Times};
 
 /// The prefix of our keys in argocd-rbac-cm; the whole prefix is ours.
 pub const KEY_PREFIX: &str = "policy.argocd-access.";
@@ -152,7 +153,7 @@ fn instance_refusal(world: &World) -> Option<Verdict> {
         let message = "argocd-server runs with --disable-auth: everybody who reaches it would get a terminal; switch authentication on";
         return Some(Verdict::no(Reason::AuthenticationDisabled, message));
     }
-    let settings = world.argocd_cm.as_ref().ok().map(|cm| super::world::data(cm.as_deref()))?;
+    let settings = world.argocd_cm.as_ref().ok().map(|cm| crate::reconcile::seen::data(cm.as_deref()))?;
     // Only with anonymous access does it matter what the default role may do, and only then is the policy read for it.
     settings.get("users.anonymous.enabled").filter(|v| *v == "true")?;
     exclusive::is_open_to_everybody(world).then(|| {

@@ -11,11 +11,12 @@ use super::admission::{Case, key_of};
 use super::grant::project_role_name;
 use super::in_place;
 use super::server::Reach;
-use super::world::{NotSeen, World, uid};
-use super::write::Kind;
+use super::world::World;
 use crate::api::conditions::ConditionType;
 use crate::api::{ABANDON, is_held};
 use crate::ownership::before;
+use crate::reconcile::seen::{NotSeen, uid};
+use crate::reconcile::write::Kind;
 
 /// A place in which something is set for objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

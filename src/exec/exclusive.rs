@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use super::admission::is_our_key;
 use super::project::Ours;
-use super::world::{World, data};
+use super::world::World;
 use crate::api::conditions::{Reason, Verdict, shorten};
 use crate::api::status::UndeclaredGrant;
 use crate::argocd::ARGOCD_CM;
 use crate::argocd::kinds::AppProject;
 use crate::argocd::policy::{Holder, Policy};
+use crate::reconcile::seen::data;
 
 /// So many are shown in a status.
 const SHOWN: usize = 50;

@@ -7,15 +7,16 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::admission::Case;
 use super::restart;
-use super::shared::{self, Field, Folded};
 use super::source::Source;
-use super::withheld::Withheld;
-use super::world::{World, data};
-use super::write::Wanted;
+use super::world::World;
 use crate::api::conditions::{Reason, Verdict};
 use crate::argocd::instance::NoServer;
 use crate::argocd::{ARGOCD_CM, EXEC_ENABLED, EXEC_SHELLS, PART_OF};
 use crate::ingress::Want;
+use crate::reconcile::seen::data;
+use crate::reconcile::shared::{self, Field, Folded};
+use crate::reconcile::withheld::Withheld;
+use crate::reconcile::write::Wanted;
 
 /// What the layer wants, and what it says to objects that stand. `at` is the time of a change, as a record keeps it.
 #[must_use]

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
-use super::time::Times;
 use crate::api::conditions::{Reason, Verdict, shorten};
 use crate::api::{ApplicationSelector, ExecAccess, IngressMode, PolicyTarget, ServerScope, Subject, SubjectKind};
 use crate::argocd::policy::NamePattern;
@@ -14,6 +13,7 @@ use crate::argocd::policy::csv::is_go_space;
 use crate::argocd::project;
 use crate::config::Limits;
 use crate::ingress;
+use crate::reconcile::time::Times;
 
 /// The longest name of a subject; longer ones than any identity provider has are refused.
 const NAME_LIMIT: usize = 256;

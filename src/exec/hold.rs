@@ -8,10 +8,10 @@ use super::ingress::IngressOutlook;
 use super::policy::PolicyOutlook;
 use super::server::ServerOutlook;
 use super::world::World;
-use super::write::Write;
 use crate::api::STOP;
 use crate::api::conditions::{Reason, Verdict};
 use crate::argocd::ARGOCD_CM;
+use crate::reconcile::write::Write;
 
 /// Why nothing is given; nothing: it is.
 #[derive(Clone, Debug)]

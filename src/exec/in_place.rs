@@ -10,15 +10,16 @@ use k8s_openapi::api::rbac::v1::PolicyRule;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
-use super::elements::{self, List, Permit};
-use super::shared;
-use super::withheld::Withheld;
 use super::world::World;
-use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 use crate::api::status::Change;
 use crate::config::ServerRoles;
 use crate::ownership::behalf::Name;
 use crate::ownership::{Holding, Manner, managed_fields};
+use crate::reconcile::Surroundings;
+use crate::reconcile::elements::{self, List, Permit};
+use crate::reconcile::shared;
+use crate::reconcile::withheld::Withheld;
+use crate::reconcile::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 
 /// The annotation that says which rules we added: their indices in `rules()`.
 pub const ANNOTATION: &str = "argocd-access.dev/rules";

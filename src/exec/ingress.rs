@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::networking::v1::Ingress;
 
 use super::admission::Case;
-use super::shared::{self, Field, Folded, Object, Section};
 use super::world::World;
-use super::write::{Direction, Kind, Layer, Target, Wanted};
 use crate::api::conditions::Verdict;
 use crate::api::status::IngressStatus;
 use crate::ingress::{self, Ask, Needs, Served, Want};
 use crate::ownership::before::ANNOTATION;
 use crate::ownership::managed_fields;
+use crate::reconcile::shared::{self, Field, Folded, Object, Section};
+use crate::reconcile::write::{Direction, Kind, Layer, Target, Wanted};
 
 mod backend_config;
 mod front;

@@ -6,11 +6,8 @@
 //! `plan` is the one function that the controller, the command line and the tests share.
 
 pub mod admission;
-pub mod clock;
 pub mod confinement;
-pub mod contests;
 pub mod debts;
-pub mod elements;
 pub mod exclusive;
 pub mod flag;
 pub mod grant;
@@ -29,19 +26,14 @@ pub mod remote;
 pub mod restart;
 pub mod server;
 pub mod sessions;
-pub mod shared;
 pub mod source;
 pub mod status;
 pub mod stop;
-pub mod time;
 pub mod unreadable;
-pub mod withheld;
 pub mod world;
-pub mod write;
 
 #[cfg(test)]
 mod tests;
 
 pub use plan::{Outlook, Plan, plan};
-pub use world::{NotSeen, Seen, World};
-pub use write::{Action, Direction, Kind, Layer, Target, Write};
+pub use world::World;

@@ -9,41 +9,33 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde_json::json;
 
 use super::admission::{self, Case};
-use super::clock::{self, Clock};
 use super::confinement::{self, Confinement};
-use super::contests::Look;
 use super::debts::{self, Debt};
 use super::hold::Hold;
 use super::ingress::IngressOutlook;
 use super::policy::PolicyOutlook;
 use super::server::ServerOutlook;
 use super::sessions::{self, Remaining};
-use super::time::Times;
-use super::world::{Unreadable, World, uid};
-use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
+use super::world::{Unreadable, World};
 use super::{exclusive, flag, ingress, policy, project, restart, server};
 use crate::api::conditions::{Reason, Verdict, shorten};
 use crate::api::status::{Change, InstanceStatus, UndeclaredGrant};
-use crate::api::{ABANDON, ExecAccess, FINALIZER, Mode, STOP, is_held};
+use crate::api::{ExecAccess, Mode, STOP, is_held};
 use crate::argocd::instance;
+use crate::reconcile::clock::{self, Clock};
+use crate::reconcile::contests::Look;
+use crate::reconcile::finalizer;
+use crate::reconcile::plan::{Applied, Prepared, step};
+use crate::reconcile::seen::uid;
+use crate::reconcile::time::Times;
+use crate::reconcile::write::{Action, Direction, Kind, Layer, Wanted, Write};
 
 /// So many bytes of one value are shown in `status.changes`.
 const CHANGE_LIMIT: usize = 2048;
 /// So many observing objects of one instance get `status.changes`.
 const OBSERVED_LIMIT: usize = 64;
-
-/// As many writes that take nothing away are in one step.
-const STEP: usize = 256;
-
-/// A plan that was not applied yet.
-#[derive(Debug, Clone, Copy)]
-pub struct Prepared;
-/// A plan of which nothing is left to be sent in this round: only from such a one is a status made.
-#[derive(Debug, Clone, Copy)]
-pub struct Applied;
 
 /// The next step for one instance.
 #[derive(Debug, Clone)]
@@ -177,21 +169,6 @@ fn next_look(world: &World, cases: &[Case], clock: Clock) -> Option<jiff::Timest
     accesses.chain(world.unreadable.iter().filter_map(|u| u.next_look(clock))).min()
 }
 
-/// One step out of all that is wanted.
-fn step(wanted: Vec<Write>, finalizers: Vec<Write>, releases: Vec<Write>) -> Vec<Write> {
-    let (narrow, rest): (Vec<Write>, Vec<Write>) = wanted.into_iter().partition(|w| w.direction == Direction::Narrow);
-    let gives = narrow.is_empty();
-    let mut writes = if gives { rest } else { narrow };
-    writes.extend(finalizers);
-    writes.extend(releases);
-    writes.sort_by_key(Write::order);
-    // Taking away is never cut short; giving is, so that the next withdrawal does not wait behind a thousand new objects.
-    if gives {
-        writes.truncate(STEP);
-    }
-    writes
-}
-
 /// The finalizer comes before the first shared write: an object without it does not take effect yet.
 fn add_finalizers(cases: &mut [Case]) -> Vec<Write> {
     let mut writes = Vec::new();
@@ -199,22 +176,9 @@ fn add_finalizers(cases: &mut [Case]) -> Vec<Write> {
         case.standing = false;
         case.effective = false;
         case.active = Verdict::no(Reason::Pending, "the finalizer is set first");
-        let finalizers: Vec<&str> = case.access.metadata.finalizers.iter().flatten().map(String::as_str).chain([FINALIZER]).collect();
-        writes.push(finalizer_write(&case.access.metadata, &finalizers, "set the finalizer before the first shared write"));
+        writes.push(finalizer::add(Kind::ExecAccess, &case.access.metadata));
     }
     writes
-}
-
-fn finalizer_write(metadata: &ObjectMeta, finalizers: &[&str], why: &'static str) -> Write {
-    let (namespace, name) = (metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default());
-    let patch = json!({"metadata": {"resourceVersion": metadata.resource_version, "finalizers": finalizers}});
-    Write {
-        target: Target::namespaced(Kind::ExecAccess, namespace, name),
-        layer: Layer::Finalizer,
-        direction: Direction::Keep,
-        action: Action::Merge(patch),
-        why,
-    }
 }
 
 /// Drops the finalizer of an object that is being deleted, and whose access is gone. One that is suspended or expired keeps it, although it
@@ -222,15 +186,16 @@ fn finalizer_write(metadata: &ObjectMeta, finalizers: &[&str], why: &'static str
 fn release(world: &World, case: &Case, debts: &BTreeMap<String, Debt>, remaining: Option<&jiff::Timestamp>) -> Option<Write> {
     let going = case.access.metadata.deletion_timestamp.is_some() || world.ending();
     let owes = debts.contains_key(uid(&case.access.metadata)) || sessions::awaits_restart(world, case, remaining);
-    let owes = owes && !is_abandoned(&case.access.metadata);
-    (going && is_held(&case.access.metadata) && !owes).then(|| drop_finalizer(&case.access.metadata))
+    let owes = owes && !finalizer::is_abandoned(&case.access.metadata);
+    (going && is_held(&case.access.metadata) && !owes).then(|| finalizer::drop(Kind::ExecAccess, &case.access.metadata))
 }
 
 /// Objects that are let go although something could not be handed back.
 fn abandoned(cases: &[Case]) -> Vec<Write> {
-    let going =
-        cases.iter().filter(|c| c.access.metadata.deletion_timestamp.is_some() && is_held(&c.access.metadata) && is_abandoned(&c.access.metadata));
-    going.map(|c| drop_finalizer(&c.access.metadata)).collect()
+    let going = cases
+        .iter()
+        .filter(|c| c.access.metadata.deletion_timestamp.is_some() && is_held(&c.access.metadata) && finalizer::is_abandoned(&c.access.metadata));
+    going.map(|c| finalizer::drop(Kind::ExecAccess, &c.access.metadata)).collect()
 }
 
 /// Drops the finalizer of an object that cannot be parsed. What it had is not known either, so everything must be in sight.
@@ -238,17 +203,7 @@ fn release_unreadable(world: &World, unreadable: &Unreadable, withdrawn: bool) -
     let metadata = &unreadable.metadata;
     let deleted = metadata.deletion_timestamp.is_some();
     let done = (deleted || world.ending()) && withdrawn && world.in_sight();
-    (is_held(metadata) && (done || (deleted && is_abandoned(metadata)))).then(|| drop_finalizer(metadata))
-}
-
-/// Whether an object is to go although something of it cannot be handed back.
-pub(super) fn is_abandoned(metadata: &ObjectMeta) -> bool {
-    metadata.annotations.as_ref().is_some_and(|a| a.get(ABANDON).is_some_and(|v| v == "true"))
-}
-
-fn drop_finalizer(metadata: &ObjectMeta) -> Write {
-    let rest: Vec<&str> = metadata.finalizers.iter().flatten().map(String::as_str).filter(|f| *f != FINALIZER).collect();
-    finalizer_write(metadata, &rest, "everything is handed back")
+    (is_held(metadata) && (done || (deleted && finalizer::is_abandoned(metadata)))).then(|| finalizer::drop(Kind::ExecAccess, metadata))
 }
 
 /// All layers, folded.

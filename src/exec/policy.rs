@@ -12,13 +12,13 @@ use super::admission::{Case, frozen_keys, is_our_key, key_of};
 use super::grant::{AppNamespace, Grant};
 use super::lines::{self, Context, Lines};
 use super::world::World;
-use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 use crate::api::conditions::{Reason, Verdict};
 use crate::api::status::{Change, PolicyStatus};
 use crate::api::{PolicyTarget, is_held};
 use crate::argocd::instance::NoServer;
 use crate::argocd::policy::{self, BrokenLine, Data, MatchMode, csv};
 use crate::argocd::{ARGOCD_RBAC_CM, PART_OF};
+use crate::reconcile::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 
 /// All keys of ours together.
 const OUR_LIMIT: usize = 512 * 1024;
@@ -226,7 +226,7 @@ fn writes(world: &World, data: &Data, keys: &BTreeMap<String, (Vec<String>, Stri
     } else if may_widen && !widen.is_empty() {
         wanted.writes.push(Write { target, layer: Layer::Policy, direction: Direction::Widen, action: merge(widen), why: "write policy lines" });
     } else if crate::ownership::managed_fields::ours_present(&config_map.metadata) && keys.is_empty() && !data.keys().any(|k| is_our_key(k)) {
-        wanted.writes.push(super::shared::disown(&target, Layer::Policy, &config_map.metadata));
+        wanted.writes.push(crate::reconcile::shared::disown(&target, Layer::Policy, &config_map.metadata));
     }
     wanted
 }

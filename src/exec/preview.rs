@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::admission;
-use super::clock::Clock;
 use super::plan::fold;
 use super::world::World;
 use crate::api::ExecAccess;
 use crate::api::conditions::Verdict;
 use crate::api::status::Change;
+use crate::reconcile::clock::Clock;
 
 /// What becomes of one declaration.
 #[derive(Clone, Debug)]

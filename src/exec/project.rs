@@ -18,9 +18,7 @@ use super::lines::{self, Context};
 use super::policy::{self, PolicyOutlook};
 use super::project_outlook::{self, Part};
 use super::project_owner::List;
-use super::shared;
-use super::world::{World, uid};
-use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
+use super::world::World;
 use crate::api::PolicyTarget;
 use crate::api::conditions::{Reason, Verdict};
 use crate::api::status::Change;
@@ -28,6 +26,10 @@ use crate::argocd::kinds::{AppProject, ProjectRole};
 use crate::argocd::policy::{MatchMode, match_mode};
 use crate::argocd::project;
 use crate::ownership::managed_fields;
+use crate::reconcile::Surroundings;
+use crate::reconcile::seen::uid;
+use crate::reconcile::shared;
+use crate::reconcile::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 
 /// The annotation that says which roles of a project are ours.
 pub const ANNOTATION: &str = "argocd-access.dev/roles";

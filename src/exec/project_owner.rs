@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::contests::{Look, version};
-use super::withheld::Withheld;
-use super::world::{World, uid};
-use super::write::{Direction, Target};
+use super::world::World;
 use crate::api::conditions::{Verdict, shorten};
 use crate::argocd::kinds::{AppProject, ProjectRole};
 use crate::argocd::tracking::Tracking;
 use crate::ownership::behalf::Name;
 use crate::ownership::{Course, Holding, Keeper, Record, course, managed_fields};
+use crate::reconcile::contests::{Look, version};
+use crate::reconcile::seen::uid;
+use crate::reconcile::withheld::Withheld;
+use crate::reconcile::write::{Direction, Target};
 
 /// The list.
 const PATH: [&str; 2] = ["spec", "roles"];

@@ -7,11 +7,11 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
-use super::shared;
 use super::world::World;
-use super::write::{Action, Direction, Kind, Layer, Target, Write};
 use crate::config::RestartServer;
 use crate::ownership::managed_fields;
+use crate::reconcile::shared;
+use crate::reconcile::write::{Action, Direction, Kind, Layer, Target, Write};
 
 /// The annotation by which `kubectl rollout restart` restarts pods.
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";

@@ -16,14 +16,15 @@ use super::admission::Case;
 use super::grant::{Grant, Place};
 use super::lines::selects;
 use super::remote::{Cluster, Remote};
-use super::withheld::Withheld;
-use super::world::{NotSeen, Seen, World};
-use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
+use super::world::World;
 use crate::api::INSTANCE_LABEL;
 use crate::api::conditions::{Reason, Verdict};
 use crate::api::status::Change;
 use crate::argocd::instance::{NoServer, Server};
 use crate::config::ServerRoles;
+use crate::reconcile::seen::{NotSeen, Seen};
+use crate::reconcile::withheld::Withheld;
+use crate::reconcile::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 
 /// Where one object needs argocd-server to exec.
 #[derive(Clone, Debug, Default)]

@@ -13,10 +13,10 @@ use super::project_outlook;
 use super::restart;
 use super::server::{Reach, ServerOutlook};
 use super::world::World;
-use super::write::{Kind, Wanted};
 use crate::api::{ExecAccessStatus, OnRevoke, PolicyTarget};
 use crate::argocd::policy::csv;
 use crate::config::RestartServer;
+use crate::reconcile::write::{Kind, Wanted};
 
 /// Since when terminals from before a withdrawal may be open, by the object's index among the cases.
 pub type Remaining = BTreeMap<usize, Timestamp>;

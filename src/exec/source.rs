@@ -8,15 +8,16 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::shared::{self, Object, Section};
-use super::withheld::Withheld;
-use super::world::{NotSeen, World, data};
-use super::write::{Kind, Layer, Target, Write};
+use super::world::World;
 use crate::api::conditions::Reason;
 use crate::argocd::kinds::ArgoCD;
 use crate::argocd::tracking::Tracking;
 use crate::ownership::before::ANNOTATION;
 use crate::ownership::{Holding, Keeper, Record, managed_fields, remedy};
+use crate::reconcile::seen::{NotSeen, data};
+use crate::reconcile::shared::{self, Object, Section};
+use crate::reconcile::withheld::Withheld;
+use crate::reconcile::write::{Kind, Layer, Target, Write};
 
 /// Where they are set.
 #[derive(Clone, Debug)]

@@ -8,11 +8,11 @@ use super::openers;
 use super::plan::Outlook;
 use super::remote;
 use super::server::ServerOutlook;
-use super::withheld::Withheld;
-use super::write::Layer;
 use crate::api::conditions::{ConditionType, Reason, State, Verdict, condition, shorten};
 use crate::api::status::{InstanceStatus, NamespaceVerdict, ServerStatus};
 use crate::api::{ExecAccessStatus, INSTANCE_LABEL};
+use crate::reconcile::withheld::Withheld;
+use crate::reconcile::{Failures, Layer};
 
 /// The API server's answer to one question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +36,6 @@ pub struct Review {
 
 /// The reviews of one round, by namespace; the empty name asks for all namespaces at once.
 pub type Reviews = BTreeMap<String, Result<Review, String>>;
-
-/// What went wrong in this round, by layer.
-pub type Failures = BTreeMap<Layer, Vec<String>>;
 
 /// The namespaces that a status of these objects needs reviews of.
 #[must_use]

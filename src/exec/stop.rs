@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::world::World;
-use super::write::{Action, Direction, Kind, Layer, Target, Write};
 use crate::api::STOP;
 use crate::api::conditions::{Reason, Verdict, shorten};
 use crate::argocd::ARGOCD_CM;
+use crate::reconcile::write::{Action, Direction, Kind, Layer, Target, Write};
 
 /// So much of the annotation's text is shown.
 const SHOWN: usize = 256;

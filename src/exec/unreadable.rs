@@ -3,10 +3,10 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
 use serde_json::{Value, json};
 
-use super::clock::Clock;
-use super::time::{Phase, Times};
 use crate::api::conditions::{ConditionType, Reason, Verdict, condition};
 use crate::api::{ExecAccessStatus, Validity};
+use crate::reconcile::clock::Clock;
+use crate::reconcile::time::{Phase, Times};
 
 /// Such an object.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,6 @@
 //! What is seen of one Argo CD instance and its cluster: the input of every plan. Pure data; filled by `cluster_io`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
@@ -11,35 +10,20 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::clock::Clock;
-use super::contests::Contests;
+use super::debts;
 pub use super::unreadable::Unreadable;
 use crate::api::{ExecAccess, INSTANCE_LABEL, STOP};
 use crate::argocd::instance::{self, NoServer, Server};
 use crate::argocd::kinds::{AppProject, Application, ArgoCD};
 use crate::argocd::policy;
 use crate::argocd::tracking::Tracking;
-use crate::config::InstanceConfig;
+use crate::config::{ConflictPolicy, InstanceConfig};
 use crate::ingress::gateway::HTTPRoute;
 use crate::ingress::gce::BackendConfig;
-
-/// What a kind could be seen as.
-pub type Seen<T> = Result<T, NotSeen>;
-
-/// Why a kind cannot be seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotSeen {
-    /// The kind, in the plural, for a message.
-    pub kind: &'static str,
-    /// What the API server said.
-    pub why: String,
-}
-
-impl std::fmt::Display for NotSeen {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the operator cannot read {}: {}; check its Role and ClusterRole (the chart grants get, list and watch)", self.kind, self.why)
-    }
-}
+use crate::reconcile::clock::Clock;
+use crate::reconcile::contests::Contests;
+use crate::reconcile::seen::{Seen, data};
+use crate::reconcile::{Kind, Surroundings};
 
 /// Everything that a plan depends on.
 #[derive(Clone, Debug)]
@@ -220,20 +204,6 @@ impl World {
         Ok(instance::find_server(deployments.iter().map(AsRef::as_ref), params.as_ref()))
     }
 
-    /// How Argo CD marks what it manages itself.
-    #[must_use]
-    pub fn tracking(&self) -> Tracking<'_> {
-        let settings = self.argocd_cm.as_ref().ok().and_then(|cm| cm.as_ref()).and_then(|cm| cm.data.as_ref());
-        let version = self.server().ok().and_then(Result::ok).and_then(|s| instance::parse_version(s.version.as_deref()?));
-        Tracking::new(self.namespace(), settings, version, self.applications.as_deref().unwrap_or_default())
-    }
-
-    /// Whether the status of some object says that something of ours was set in this place.
-    #[must_use]
-    pub fn was_set(&self, place: &str) -> bool {
-        self.accesses.iter().filter_map(|a| a.status.as_ref()).any(|s| s.set.iter().any(|known| known == place))
-    }
-
     /// Whether Applications may live in other namespaces. Without sight of argocd-server the careful answer is yes: patterns are expanded,
     /// and what is bound stays.
     #[must_use]
@@ -266,20 +236,29 @@ impl World {
     }
 }
 
+impl Surroundings for World {
+    fn tracking(&self) -> Tracking<'_> {
+        let settings = self.argocd_cm.as_ref().ok().and_then(|cm| cm.as_ref()).and_then(|cm| cm.data.as_ref());
+        let version = self.server().ok().and_then(Result::ok).and_then(|s| instance::parse_version(s.version.as_deref()?));
+        Tracking::new(self.namespace(), settings, version, self.applications.as_deref().unwrap_or_default())
+    }
+
+    fn conflict_policy(&self) -> ConflictPolicy {
+        self.settings.conflict_policy
+    }
+
+    fn contests(&self) -> &Contests {
+        &self.contests
+    }
+
+    fn was_set(&self, kind: Kind) -> bool {
+        let set = |place: &str| self.accesses.iter().filter_map(|a| a.status.as_ref()).any(|s| s.set.iter().any(|known| known == place));
+        debts::place_of(kind).is_some_and(set)
+    }
+}
+
 /// The name of our RoleBindings and our ClusterRoleBinding for one instance.
 #[must_use]
 pub fn binding_name(namespace: &str) -> String {
     format!("argocd-access-exec-{namespace}")
-}
-
-/// The data of a ConfigMap that may be absent.
-#[must_use]
-pub fn data(config_map: Option<&ConfigMap>) -> BTreeMap<String, String> {
-    config_map.and_then(|cm| cm.data.clone()).unwrap_or_default()
-}
-
-/// The uid of an object; empty on objects that never were on a server.
-#[must_use]
-pub fn uid(meta: &ObjectMeta) -> &str {
-    meta.uid.as_deref().unwrap_or_default()
 }

@@ -22,7 +22,7 @@
 )]
 
 // The modules that the unit tests share with this binary name the crate's own as `crate::`.
-use argocd_access::{api, exec, ownership};
+use argocd_access::{api, exec, ownership, reconcile};
 
 #[path = "../support/mod.rs"]
 mod support;

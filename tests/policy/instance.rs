@@ -6,7 +6,8 @@ use std::sync::Arc;
 use argocd_access::api::{ExecAccess, FINALIZER};
 use argocd_access::argocd::kinds::Application;
 use argocd_access::config::InstanceConfig;
-use argocd_access::exec::{Action, Layer, World, plan};
+use argocd_access::exec::{World, plan};
+use argocd_access::reconcile::{Action, Layer};
 use serde_json::{Value, json};
 
 /// The data of argocd-rbac-cm.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use argocd_access::exec::{Action, Kind, Layer, World, plan};
+use argocd_access::exec::{World, plan};
+use argocd_access::reconcile::{Action, Kind, Layer};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;

@@ -98,7 +98,7 @@ fn one<T: DeserializeOwned>(path: &Path, document: usize, value: Value) -> Resul
     from_value(path, document, value).map(Arc::new)
 }
 
-fn put<T: Resource>(all: &mut crate::exec::Seen<Vec<Arc<T>>>, object: Arc<T>) {
+fn put<T: Resource>(all: &mut crate::reconcile::Seen<Vec<Arc<T>>>, object: Arc<T>) {
     if let Ok(all) = all {
         all.push(object);
         all.sort_by(|a, b| (&a.meta().namespace, &a.meta().name).cmp(&(&b.meta().namespace, &b.meta().name)));

@@ -19,13 +19,14 @@ use self::since::Since;
 use super::admission::Case;
 use super::debts::Debt;
 use super::grant::{Grant, Place};
-use super::plan::is_abandoned;
 use super::server::{self, Reach};
-use super::world::{NotSeen, World, uid};
-use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
+use super::world::World;
 use crate::api::conditions::{Reason, Verdict};
 use crate::api::status::Change;
 use crate::api::{INSTANCE_LABEL, is_held};
+use crate::reconcile::finalizer::is_abandoned;
+use crate::reconcile::seen::{NotSeen, uid};
+use crate::reconcile::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 
 /// What the layer wants, and what it says.
 #[derive(Clone, Debug)]

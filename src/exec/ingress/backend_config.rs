@@ -10,13 +10,14 @@ use serde_json::json;
 use super::front::Fronts;
 use super::verdict::Stand;
 use super::wish::Wish;
-use crate::exec::shared::{self, Field, Folded, Object, Section};
-use crate::exec::withheld::Withheld;
-use crate::exec::world::{Seen, World};
-use crate::exec::write::{Direction, Kind, Layer, Target, Wanted};
+use crate::exec::world::World;
 use crate::ingress::gce::{self, BackendConfig};
 use crate::ingress::routes::Carrier;
 use crate::ingress::{Controller, Served, Time, Want};
+use crate::reconcile::seen::Seen;
+use crate::reconcile::shared::{self, Field, Folded, Object, Section};
+use crate::reconcile::withheld::Withheld;
+use crate::reconcile::write::{Direction, Kind, Layer, Target, Wanted};
 
 /// How those that count stand, by name.
 pub struct BackendConfigs {

@@ -6,10 +6,11 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::networking::v1::Ingress;
 
 use crate::argocd::instance;
-use crate::exec::world::{NotSeen, Seen, World};
+use crate::exec::world::World;
 use crate::ingress::gateway::{self, HTTPRoute};
 use crate::ingress::routes::{self, Backend, Carrier, Map};
 use crate::ingress::{self, Served, gce};
+use crate::reconcile::seen::{NotSeen, Seen};
 
 /// One Ingress.
 #[derive(Clone, Debug)]

@@ -5,8 +5,9 @@ use super::front::Fronts;
 use crate::api::conditions::{Reason, Verdict};
 use crate::api::status::IngressStatus;
 use crate::exec::admission::Case;
-use crate::exec::withheld::Withheld;
-use crate::exec::world::{NotSeen, Seen, World};
+use crate::exec::world::World;
+use crate::reconcile::seen::{NotSeen, Seen};
+use crate::reconcile::withheld::Withheld;
 
 /// How one Ingress or HTTPRoute stands.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use super::fixtures::{SPEC, namespace, not_seen, object, pod, server, world};
 use super::simulator::{Sim, admission_binding, admission_policy, argocd_cm, binding_in, rbac_cm};
 use crate::exec::confinement::rule;
 use crate::exec::world::Unreadable;
-use crate::exec::{Action, Direction, Kind, Layer, Write};
+use crate::reconcile::{Action, Direction, Kind, Layer, Write};
 
 pub(super) const BANK: &str = "{subjects: [{kind: Group, name: b}], applications: [{project: bank}]}";
 

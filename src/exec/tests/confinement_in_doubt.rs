@@ -6,7 +6,7 @@ use super::confinement::{BANK, account, allows, confined, of, spec, whom};
 use super::fixtures::{SPEC, not_seen, server};
 use super::simulator::{admission_binding, admission_policy};
 use crate::exec::world::Unreadable;
-use crate::exec::{Direction, Layer};
+use crate::reconcile::{Direction, Layer};
 
 #[test]
 fn what_somebody_changes_is_put_right_first_and_waited_for_again() {

@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 use crate::api::ExecAccess;
 use crate::argocd::kinds::Application;
 use crate::config::{InstanceConfig, Limits};
+use crate::exec::World;
 use crate::exec::grant::{self, Grant};
-use crate::exec::{NotSeen, World};
+use crate::reconcile::NotSeen;
 
 /// Any object from YAML.
 pub fn object<T: DeserializeOwned>(yaml: &str) -> Arc<T> {

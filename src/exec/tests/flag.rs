@@ -5,8 +5,9 @@ use serde_json::json;
 use super::fixtures::{SPEC, config_map, not_seen, pod, world};
 use super::simulator::{Sim, argocd_cm};
 use crate::config::RestartServer;
-use crate::exec::{Kind, World};
+use crate::exec::World;
 use crate::ownership::before::ANNOTATION;
+use crate::reconcile::Kind;
 
 fn with_cm(manager: &str, data: &str) -> Sim {
     Sim::new(World { argocd_cm: Ok(Some(config_map("argocd-cm", manager, data))), ..world() })

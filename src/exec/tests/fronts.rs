@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::fixtures::{SPEC, ingress, not_seen, object, server, world};
 use super::simulator::{Sim, the_ingress};
-use crate::exec::{Kind, Target, World};
+use crate::exec::World;
 use crate::ingress::aws_alb::ATTRIBUTES;
 use crate::ingress::gateway::HTTPRoute;
 use crate::ingress::gce::BackendConfig;
+use crate::reconcile::{Kind, Target};
 
 fn spec(ingress: &str) -> String {
     format!("{{subjects: [{{kind: Group, name: a}}], applications: [{{project: shop}}], ingress: {ingress}}}")

@@ -54,8 +54,8 @@ fn nobody_may_take_its_role() {
 }
 
 fn held(sim: &Sim) -> bool {
-    let last = sim.log.iter().rev().find(|w| w.target.kind == crate::exec::Kind::ExecAccess && w.why.contains("handed back"));
-    !last.is_some_and(|w| matches!(&w.action, crate::exec::Action::Merge(patch) if patch["metadata"]["finalizers"] == json!([])))
+    let last = sim.log.iter().rev().find(|w| w.target.kind == crate::reconcile::Kind::ExecAccess && w.why.contains("handed back"));
+    !last.is_some_and(|w| matches!(&w.action, crate::reconcile::Action::Merge(patch) if patch["metadata"]["finalizers"] == json!([])))
 }
 
 /// The simulator keeps no objects that cannot be read: their finalizer write is looked at, not applied.

@@ -6,7 +6,6 @@ mod simulator;
 mod state_machine;
 
 mod admission;
-mod clock;
 mod confinement;
 mod confinement_in_doubt;
 mod deletion;
@@ -27,7 +26,6 @@ mod project;
 mod project_others;
 mod remote;
 mod restore;
-mod schedule;
 mod server;
 mod sessions;
 mod status;

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::fixtures::{SPEC, world};
 use super::ownership::{CONTROLLER, flag, with_cm};
 use super::simulator::{Sim, argocd_cm};
-use crate::exec::{Kind, Target, World};
+use crate::exec::World;
+use crate::reconcile::{Kind, Target};
 
 /// An argocd-operator that makes argocd-cm from the `ArgoCD` `cd`.
 fn operated(extra: &str) -> Sim {

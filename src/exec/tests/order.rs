@@ -2,9 +2,9 @@
 
 use super::fixtures::SPEC;
 use super::simulator::{Sim, argocd_cm, binding_in, exec_access, rbac_cm};
-use crate::exec::{Direction, Kind, Layer};
+use crate::reconcile::{Direction, Kind, Layer};
 
-fn layers(writes: &[crate::exec::Write], direction: Direction) -> Vec<Layer> {
+fn layers(writes: &[crate::reconcile::Write], direction: Direction) -> Vec<Layer> {
     writes.iter().filter(|w| w.direction == direction).map(|w| w.layer).collect()
 }
 
@@ -63,7 +63,7 @@ fn within_one_plan_the_writes_stand_in_their_order() {
     sim.declare("b", "{subjects: [{kind: Group, name: b}], applications: [{project: bank}]}");
     for _ in 0..6 {
         let plan = sim.plan();
-        assert!(plan.writes.is_sorted_by_key(crate::exec::Write::order));
+        assert!(plan.writes.is_sorted_by_key(crate::reconcile::Write::order));
         sim.round();
     }
 }

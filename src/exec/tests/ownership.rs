@@ -8,8 +8,9 @@ use super::fields::Operation;
 use super::fixtures::{SPEC, config_map, ingress, object, world};
 use super::simulator::{Sim, argocd_cm, rbac_cm, the_ingress};
 use crate::config::{ConflictPolicy, ServerRoles};
-use crate::exec::{Kind, Target, World};
+use crate::exec::World;
 use crate::ownership::before::ANNOTATION;
+use crate::reconcile::{Kind, Target};
 
 const READ: &str = "nginx.ingress.kubernetes.io/proxy-read-timeout";
 /// The manager that Argo CD writes as.

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::fixtures::{SPEC, app, not_seen, server, world};
 use super::simulator::{Sim, rbac_cm};
-use crate::exec::{Direction, World};
+use crate::exec::World;
+use crate::reconcile::Direction;
 
 const KEY: &str = "policy.argocd-access.team.csv";
 

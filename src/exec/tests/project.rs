@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::fixtures::{app, not_seen, server};
 use super::simulator::{Sim, rbac_cm};
 use crate::exec::world::Unreadable;
-use crate::exec::{Direction, Kind, Target};
+use crate::reconcile::{Direction, Kind, Target};
 
 pub const SPEC: &str = "{policyTarget: Project, subjects: [{kind: Group, name: team-a}], applications: [{project: shop, name: 'web-*'}]}";
 /// The role of an object `team` (the hex digits of the uid `uid-team`).

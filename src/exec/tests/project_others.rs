@@ -7,8 +7,8 @@ use super::fixtures::object;
 use super::project::{ROLE, SPEC, appproject, names, project, roles, stock};
 use super::simulator::{Sim, rbac_cm};
 use crate::config::ConflictPolicy;
-use crate::exec::Direction;
 use crate::exec::project::ANNOTATION;
+use crate::reconcile::Direction;
 
 #[test]
 fn a_token_that_somebody_makes_for_our_role_is_removed_and_others_stay() {

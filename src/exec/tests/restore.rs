@@ -45,7 +45,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn edits() -> Vec<(crate::exec::Target, Value)> {
+fn edits() -> Vec<(crate::reconcile::Target, Value)> {
     let read_timeout = |v: Value| json!({"metadata": {"annotations": {"nginx.ingress.kubernetes.io/proxy-read-timeout": v}}});
     vec![
         (argocd_cm(), json!({"data": {"url": "https://other.example.com"}})),

@@ -5,7 +5,8 @@ use serde_json::json;
 use super::fixtures::{SPEC, app, namespace, not_seen, object, server, world};
 use super::simulator::{Sim, binding_in};
 use crate::config::ServerRoles;
-use crate::exec::{Direction, Kind, Target, World};
+use crate::exec::World;
+use crate::reconcile::{Direction, Kind, Target};
 
 fn everywhere() -> Target {
     Target::cluster(Kind::ClusterRoleBinding, "argocd-access-exec-argocd")

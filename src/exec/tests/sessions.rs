@@ -6,7 +6,8 @@ use serde_json::json;
 use super::fixtures::{SPEC, app, not_seen, pod, server};
 use super::simulator::{Sim, argocd_cm, exec_access, rbac_cm};
 use crate::config::RestartServer;
-use crate::exec::{Kind, Target, World, Write};
+use crate::exec::World;
+use crate::reconcile::{Kind, Target, Write};
 
 const KEY: &str = "policy.argocd-access.team.csv";
 

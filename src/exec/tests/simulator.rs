@@ -12,9 +12,10 @@ use super::fields::{self, Operation};
 use super::fixtures::{access, world};
 use crate::api::status::ExecAccessStatus;
 use crate::api::{FIELD_MANAGER, FINALIZER};
-use crate::exec::contests::Contests;
-use crate::exec::status::{Answer, Failures, Review, Reviews, status, to_review};
-use crate::exec::{Action, Direction, Kind, Layer, Plan, Target, World, Write, plan};
+use crate::exec::status::{Answer, Review, Reviews, status, to_review};
+use crate::exec::{Plan, World, plan};
+use crate::reconcile::contests::Contests;
+use crate::reconcile::{Action, Direction, Failures, Kind, Layer, Target, Write};
 
 /// What will be another plan within this time is waited for.
 pub const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);

@@ -8,8 +8,9 @@ use super::fixtures::{SPEC, world};
 use super::simulator::Sim;
 use crate::api::ConditionType;
 use crate::api::status::InstanceStatus;
-use crate::exec::status::{Answer, Failures, Review, Reviews, missing, same, status, to_review};
-use crate::exec::{Layer, World};
+use crate::exec::World;
+use crate::exec::status::{Answer, Review, Reviews, missing, same, status, to_review};
+use crate::reconcile::{Failures, Layer};
 
 fn review(pods: bool, get: bool, create: bool) -> Review {
     let answer = |allowed| Answer { allowed, reason: if allowed { "RBAC: allowed by ClusterRoleBinding \"x\"".to_owned() } else { String::new() } };

@@ -6,7 +6,7 @@ use super::fixtures::{SPEC, not_seen};
 use super::simulator::{Sim, admission_binding, admission_policy, argocd_cm, rbac_cm};
 use crate::api::STOP;
 use crate::exec::world::Unreadable;
-use crate::exec::{Direction, Layer};
+use crate::reconcile::{Direction, Layer};
 
 fn stop(sim: &mut Sim, why: Option<&str>) {
     sim.edit("kubectl-annotate", &argocd_cm(), &json!({"metadata": {"annotations": {STOP: why}}}));

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::fixtures::SPEC;
 use super::simulator::{Sim, argocd_cm, exec_access, rbac_cm, the_ingress};
 use crate::api::FINALIZER;
-use crate::exec::{Direction, Kind, Layer, Write};
+use crate::reconcile::{Direction, Kind, Layer, Write};
 
 const KEY: &str = "policy.argocd-access.team.csv";
 /// A Monday at noon, when tests begin.

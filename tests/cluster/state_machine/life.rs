@@ -15,7 +15,7 @@ use crate::sequences::place::{self, PROJECTS, Place, Which};
 use crate::support::policyjudge::Judge;
 use crate::support::{ControlPlane, Kubernetes, chart, manifests};
 use crate::world::Team;
-use argocd_access::exec::{Kind, Target};
+use argocd_access::reconcile::{Kind, Target};
 
 /// The objects of which a twin is kept.
 pub(super) const SHARED: [Which; 3] = [Which::ArgocdCm, Which::RbacCm, Which::Ingress];

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::place::{PROJECTS, Place, Which, installed, installed_project};
 use crate::api::{FINALIZER, INSTANCE_LABEL, STOP};
-use crate::exec::{Kind, Target};
 use crate::ownership::before::{self, Before, Record};
+use crate::reconcile::{Kind, Target};
 
 /// A line that Argo CD cannot load.
 pub const BROKEN: &str = "p, this is broken";

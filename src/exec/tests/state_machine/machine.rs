@@ -13,8 +13,8 @@ use super::place::{Place, Which};
 use super::simulator::{PATIENCE, Sim};
 use super::written;
 use crate::argocd::policy::Data;
-use crate::exec::status::Failures;
-use crate::exec::{Direction, NotSeen, Plan, World, Write, plan};
+use crate::exec::{Plan, World, plan};
+use crate::reconcile::{Direction, Failures, NotSeen, Write};
 
 /// What does not hold, with the state that shows it.
 pub type Held<T = ()> = Result<T, String>;

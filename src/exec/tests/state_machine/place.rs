@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::edits::SOUND;
-use crate::exec::{Kind, Target};
+use crate::reconcile::{Kind, Target};
 
 /// The AppProjects; of `lab` there is none.
 pub const PROJECTS: [&str; 2] = ["shop", "bank"];

@@ -16,12 +16,12 @@ use super::written;
 use crate::api::{ABANDON, INSTANCE_LABEL, Reason};
 use crate::argocd::policy::{self, Data};
 use crate::config::ConflictPolicy;
-use crate::exec::contests::REWRITES;
 use crate::exec::{Plan, in_place, plan};
+use crate::reconcile::contests::REWRITES;
 
 impl<J: Judge> Machine<J> {
     pub(super) fn data(&self) -> Data {
-        crate::exec::world::data(self.sim.world.rbac_cm.iter().flatten().next().map(AsRef::as_ref))
+        crate::reconcile::seen::data(self.sim.world.rbac_cm.iter().flatten().next().map(AsRef::as_ref))
     }
 
     pub(super) fn projects(&self) -> Vec<Value> {

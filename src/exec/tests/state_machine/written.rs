@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::api::{FIELD_MANAGER, FINALIZER, INSTANCE_LABEL, STOP};
-use crate::exec::{Kind, Target, World};
+use crate::exec::World;
+use crate::reconcile::{Kind, Target};
 
 /// The keys of argocd-cm that the operator may set.
 const FLAGS: [&str; 2] = ["exec.enabled", "exec.shells"];

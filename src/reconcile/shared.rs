@@ -7,9 +7,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value, json};
 
 use super::contests::{Look, version};
-use super::debts;
+use super::seen::uid;
+use super::surroundings::Surroundings;
 use super::withheld::Withheld;
-use super::world::{World, uid};
 use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 use crate::api::status::Change;
 use crate::argocd::{EXEC_ENABLED, EXEC_SHELLS};
@@ -128,11 +128,11 @@ impl<'a> Object<'a> {
 
 /// What has to be written so that every field is as wanted. Fields that are not listed are never touched, whatever the memory says.
 #[must_use]
-pub fn fold(world: &World, object: Object<'_>, fields: &[Field], at: &str) -> Folded {
-    let tracking = world.tracking();
+pub fn fold(around: &impl Surroundings, object: Object<'_>, fields: &[Field], at: &str) -> Folded {
+    let tracking = around.tracking();
     let reading = object.reading();
     let fold = Fold {
-        world,
+        around,
         object,
         holding: Holding::of(object.target.place(), object.meta, &tracking),
         // A memory that is there says of every value whose it is. Only without one is it looked for elsewhere.
@@ -164,8 +164,8 @@ pub fn fold(world: &World, object: Object<'_>, fields: &[Field], at: &str) -> Fo
 }
 
 /// One object's fold.
-struct Fold<'a> {
-    world: &'a World,
+struct Fold<'a, S> {
+    around: &'a S,
     object: Object<'a>,
     holding: Holding<'a>,
     lost: bool,
@@ -173,7 +173,7 @@ struct Fold<'a> {
     at: &'a str,
 }
 
-impl Fold<'_> {
+impl<S: Surroundings> Fold<'_, S> {
     /// In Helm's name only where all is Helm's, or was not there: its next upgrade takes away what was written in its name, and with it the
     /// memory. A former value of somebody else would be lost for ever. What was begun in one way is gone on with.
     fn name_to_set_in(&self, draft: &Draft) -> Option<Name> {
@@ -206,8 +206,8 @@ impl Fold<'_> {
         let by = self.holding.last_writer(&path);
         // Helm's apply takes the memory with it that was written in its name, and what stands there then is Helm's own.
         let by_helm = self.lost && self.holding.is_applied_by_helm(&path);
-        let in_its_name = by_helm && self.world.contests.unwritten(&id, by.as_ref());
-        let noted = self.world.contests.note(&id, uid(object.meta)).filter(|_| self.lost && (in_its_name || !by_helm));
+        let in_its_name = by_helm && self.around.contests().unwritten(&id, by.as_ref());
+        let noted = self.around.contests().note(&id, uid(object.meta)).filter(|_| self.lost && (in_its_name || !by_helm));
         let remembered = self.before.fields.get(&name).or(noted);
         let record = remembered.map(|record| ingress::follow(&field.key, record, current));
         let now = Now {
@@ -234,8 +234,8 @@ impl Fold<'_> {
             note: record.clone().filter(|_| ours),
             next: None,
         };
-        let rival = self.world.contests.rival(&look);
-        let policy = self.world.settings.conflict_policy;
+        let rival = self.around.contests().rival(&look);
+        let policy = self.around.conflict_policy();
         let terms = Terms { owner: &owner, manner: self.holding.manner(), policy, contended: rival.is_some() };
         let draft = if desired.is_some() { widen } else { narrow };
         let wanted = desired.as_deref().unwrap_or_default();
@@ -276,12 +276,11 @@ impl Fold<'_> {
     /// On Helm's objects no managedFields entry of ours stays. Where the annotation is lost as well, a telling value that nobody is on
     /// record for is taken for ours, if the status of an object says that something was set in this place.
     fn presumably_ours(&self, field: &Field, current: Option<&str>) -> bool {
-        let place = debts::place_of(self.object.target.kind);
         current.is_some()
             && current == field.telling
             && matches!(self.holding.keeper(), Keeper::Helm { .. })
             && self.holding.is_unowned(&field.section.path(&field.key))
-            && place.is_some_and(|p| self.world.was_set(p))
+            && self.around.was_set(self.object.target.kind)
     }
 
     fn remark(&self, record: &Record, path: &[&str]) -> Option<String> {

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use crate::api::Reason;
-use crate::exec::clock::{Skew, verdict};
+use crate::reconcile::clock::{Skew, verdict};
 
 fn millis(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap()

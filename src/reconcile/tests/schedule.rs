@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use proptest::prelude::*;
 
 use crate::api::{Day, Validity, Window};
-use crate::exec::clock::Clock;
-use crate::exec::time::{Phase, Schedule, Times};
+use crate::reconcile::clock::Clock;
+use crate::reconcile::time::{Phase, Schedule, Times};
 
 const DAYS: [(Day, Weekday); 7] = [
     (Day::Mon, Weekday::Monday),

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use super::contests::Look;
-use super::world::uid;
+use super::seen::uid;
 use crate::api::status::Change;
 use crate::argocd::tracking::Place;
 use crate::ownership::behalf::Name;

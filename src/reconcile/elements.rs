@@ -7,8 +7,9 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::contests::{Look, version};
+use super::seen::uid;
+use super::surroundings::Surroundings;
 use super::withheld::Withheld;
-use super::world::{World, uid};
 use super::write::Target;
 use crate::ownership::{Course, Holding, Keeper, Manner, course};
 
@@ -43,8 +44,8 @@ pub enum Permit {
 /// Decides, and notes in `looks` what was seen, so that a quarrel is found out. To be asked only while elements are wanted; taking them
 /// out again needs no permit. What is put in when the answer is [`Permit::Put`] must go out in a write to `list.target`.
 #[must_use]
-pub fn permit(world: &World, list: List<'_>, looks: &mut Vec<Look>) -> Permit {
-    let tracking = world.tracking();
+pub fn permit(around: &impl Surroundings, list: List<'_>, looks: &mut Vec<Look>) -> Permit {
+    let tracking = around.tracking();
     let holding = Holding::of(list.target.place(), list.meta, &tracking);
     let stands = list.added && list.complete;
     let mut look = Look {
@@ -58,7 +59,7 @@ pub fn permit(world: &World, list: List<'_>, looks: &mut Vec<Look>) -> Permit {
         next: None,
     };
     let owner = holding.owner(list.path, list.present, stands);
-    let policy = world.settings.conflict_policy;
+    let policy = around.conflict_policy();
     // Who applies such a list meets a conflict with our entry, whoever they are; only an Application that leaves the list to our manager
     // needs to see it there.
     let manner = if matches!(holding.keeper(), Keeper::ArgoCD(_)) { Manner::Own } else { Manner::Yield };
@@ -66,7 +67,7 @@ pub fn permit(world: &World, list: List<'_>, looks: &mut Vec<Look>) -> Permit {
         Permit::Put(manner)
     } else if course(&owner, policy) == Course::Defer {
         Permit::Withheld(Withheld::deferred(&owner, policy, list.target.place(), list.path, list.what))
-    } else if let Some(rival) = world.contests.rival(&look) {
+    } else if let Some(rival) = around.contests().rival(&look) {
         Permit::Withheld(Withheld::contended(&rival, list.target.place(), list.path, list.what))
     } else {
         look.sets = true;

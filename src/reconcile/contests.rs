@@ -179,7 +179,7 @@ impl Contest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exec::Kind;
+    use crate::reconcile::Kind;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 

@@ -1,0 +1,34 @@
+//! How far a plan is: a status is made only from one that was applied. Pure.
+
+use std::collections::BTreeMap;
+
+use super::write::{Direction, Layer, Write};
+
+/// A plan that was not applied yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Prepared;
+/// A plan of which nothing is left to be sent in this round: only from such a one is a status made.
+#[derive(Debug, Clone, Copy)]
+pub struct Applied;
+
+/// What went wrong in this round, by layer.
+pub type Failures = BTreeMap<Layer, Vec<String>>;
+
+/// As many writes that take nothing away are in one step.
+const STEP: usize = 256;
+
+/// One step out of all that is wanted.
+#[must_use]
+pub fn step(wanted: Vec<Write>, finalizers: Vec<Write>, releases: Vec<Write>) -> Vec<Write> {
+    let (narrow, rest): (Vec<Write>, Vec<Write>) = wanted.into_iter().partition(|w| w.direction == Direction::Narrow);
+    let gives = narrow.is_empty();
+    let mut writes = if gives { rest } else { narrow };
+    writes.extend(finalizers);
+    writes.extend(releases);
+    writes.sort_by_key(Write::order);
+    // Taking away is never cut short; giving is, so that the next withdrawal does not wait behind a thousand new objects.
+    if gives {
+        writes.truncate(STEP);
+    }
+    writes
+}

@@ -1,0 +1,4 @@
+//! Tests of what all resources share.
+
+mod clock;
+mod schedule;
