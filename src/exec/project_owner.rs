@@ -7,7 +7,8 @@ use crate::api::conditions::{Verdict, shorten};
 use crate::argocd::kinds::{AppProject, ProjectRole};
 use crate::argocd::tracking::Tracking;
 use crate::ownership::behalf::Name;
-use crate::ownership::{Course, Holding, Keeper, Record, course, managed_fields};
+use crate::ownership::managed_fields::{self, Has};
+use crate::ownership::{Course, Holding, Keeper, Record, course};
 use crate::reconcile::contests::{Look, version};
 use crate::reconcile::seen::uid;
 use crate::reconcile::withheld::Withheld;
@@ -47,12 +48,15 @@ impl<'a> List<'a> {
     #[must_use]
     pub fn name(&self, direction: Direction) -> Option<Name> {
         let meta = &self.project.metadata;
-        let others = managed_fields::others(meta, &PATH);
+        let has = |name: &Name| managed_fields::has(meta, &PATH, name);
         let begun = |name: &Name| managed_fields::is_in_name_of(meta, &name.manager);
         if direction == Direction::Narrow {
-            return self.holding.name_to_give_back_in().filter(|name| !name.applies || begun(name) || others.contains(&name.manager));
+            return self
+                .holding
+                .name_to_give_back_in()
+                .filter(|name| !name.applies || begun(name) || matches!(has(name), Has::Alone | Has::WithOthers));
         }
-        let is_helms = |name: &Name| if others.is_empty() { self.project.spec.roles.is_none() } else { others.iter().all(|m| *m == name.manager) };
+        let is_helms = |name: &Name| has(name) == Has::Alone || (has(name) == Has::Nobody && self.project.spec.roles.is_none());
         self.holding.name_to_set_in().filter(|name| begun(name) || is_helms(name))
     }
 

@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 use serde_json::Value;
 
 use super::before::ANNOTATION;
+use super::behalf::Name;
 use crate::api::FIELD_MANAGER;
 
 /// Whether this entry is ours. Writes to the status subresource are no part of it.
@@ -21,9 +22,39 @@ pub fn ours_present(meta: &ObjectMeta) -> bool {
 /// of them: they have our memory, which they never wrote.
 #[must_use]
 pub fn others(meta: &ObjectMeta, path: &[&str]) -> Vec<String> {
+    foreign(meta, path).filter_map(|entry| entry.manager.clone()).collect()
+}
+
+/// Who of them has it: every one of their entries is this very one, or one of them is. A manager's applies and its patches are entries of
+/// their own: what it has patched, its next apply does not speak of.
+#[must_use]
+pub fn has(meta: &ObjectMeta, path: &[&str], name: &Name) -> Has {
+    let is_it =
+        |entry: &ManagedFieldsEntry| entry.manager.as_deref() == Some(&name.manager) && (entry.operation.as_deref() == Some("Apply")) == name.applies;
+    match (foreign(meta, path).any(is_it), foreign(meta, path).any(|entry| !is_it(entry))) {
+        (false, false) => Has::Nobody,
+        (true, false) => Has::Alone,
+        (true, true) => Has::WithOthers,
+        (false, true) => Has::Others,
+    }
+}
+
+/// Who has a field, as seen from one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Has {
+    /// No entry but ours.
+    Nobody,
+    /// It.
+    Alone,
+    /// It, and others.
+    WithOthers,
+    /// Others only.
+    Others,
+}
+
+fn foreign<'a>(meta: &'a ObjectMeta, path: &'a [&str]) -> impl Iterator<Item = &'a ManagedFieldsEntry> {
     let in_their_name = |entry: &ManagedFieldsEntry| owns(entry, &["metadata", "annotations", ANNOTATION]);
-    let foreign = meta.managed_fields.iter().flatten().filter(|entry| !is_ours(entry) && !in_their_name(entry));
-    foreign.filter(|entry| owns(entry, path)).filter_map(|entry| entry.manager.clone()).collect()
+    meta.managed_fields.iter().flatten().filter(move |entry| !is_ours(entry) && !in_their_name(entry) && owns(entry, path))
 }
 
 /// Whether our memory was written in the name of this manager, and with it everything that is of ours on the object.

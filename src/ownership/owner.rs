@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
 use super::behalf::{self, Name};
-use super::managed_fields::{self, Writer};
+use super::managed_fields::{self, Has, Writer};
 use crate::api::FIELD_MANAGER;
 use crate::argocd::tracking::{CONTROLLER, Claim, Place, Tracking};
 
@@ -121,7 +121,7 @@ impl<'a> Holding<'a> {
     /// Whether the field is what helm 4 applies, or what was written in its name.
     #[must_use]
     pub fn is_applied_by_helm(&self, path: &[&str]) -> bool {
-        self.name_to_set_in().is_some_and(|name| managed_fields::others(self.meta, path).contains(&name.manager))
+        self.name_to_set_in().is_some_and(|name| matches!(managed_fields::has(self.meta, path, &name), Has::Alone | Has::WithOthers))
     }
 
     /// Who has the field at this path. `present`: whether it is there. `ours`: whether what stands there is what we remember to have set.

@@ -2,10 +2,12 @@
 
 use proptest::prelude::*;
 
+use super::state_machine::edits::Edit;
 use super::state_machine::judge::Structural;
 use super::state_machine::machine::Machine;
-use super::state_machine::operation::operation;
-use super::state_machine::worlds;
+use super::state_machine::operation::{Operation, Spec, operation};
+use super::state_machine::worlds::{self, Start};
+use crate::config::ConflictPolicy;
 
 /// So many sequences unless `PROPTEST_CASES` says otherwise.
 const SEQUENCES: u32 = 1000;
@@ -25,4 +27,23 @@ proptest! {
     ) {
         Machine::new(start.world(), Structural).live(&operations).map_err(TestCaseError::fail)?;
     }
+}
+
+#[test]
+fn what_helm_has_patched_is_not_given_up_by_its_next_apply() {
+    let start = Start {
+        manager: "helm",
+        flag: Some("false"),
+        elsewhere: false,
+        class: "nginx",
+        in_place: false,
+        shells: false,
+        policy: ConflictPolicy::Auto,
+        confine: false,
+        restarts: false,
+    };
+    let spec = Spec(serde_json::json!({"applications": [{"project": "shop"}], "subjects": [{"kind": "Group", "name": "team-a"}]}));
+    let upgrade = || Operation::Foreign(Edit::HelmUpgrade(None));
+    let operations = [upgrade(), Operation::Declare("a", spec), Operation::Settle, upgrade()];
+    Machine::new(start.world(), Structural).live(&operations).unwrap();
 }
