@@ -9,6 +9,7 @@ use crate::{
 /// The pages with commands, and what their readers have done before.
 const PAGES: &[(&str, Before)] = &[
     ("README.md", Before::ArgoCd),
+    ("docs/how-to/argocd-manages-itself.md", Before::Granted),
     ("docs/how-to/break-glass.md", Before::Installed),
     ("docs/how-to/confine.md", Before::Granted),
     ("docs/how-to/emergency-stop.md", Before::Granted),
@@ -52,6 +53,11 @@ async fn the_commands_to_observe_first_do_what_the_page_says() {
 #[tokio::test]
 async fn the_commands_to_plan_do_what_the_page_says() {
     page("docs/how-to/plan-in-ci.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_where_argo_cd_manages_itself_do_what_the_page_says() {
+    page("docs/how-to/argocd-manages-itself.md").await;
 }
 
 #[tokio::test]
