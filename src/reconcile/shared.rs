@@ -184,7 +184,9 @@ impl<S: Surroundings> Fold<'_, S> {
             Has::WithOthers | Has::Others => false,
         };
         let begun = |name: &Name| managed_fields::is_in_name_of(self.object.meta, &name.manager);
-        let fresh = self.before.fields.is_empty();
+        // Nothing is remembered that would go with Helm's next upgrade and is not Helm's.
+        let is_set = |field: &String| draft.values.iter().any(|(section, key, _)| section.name(key) == *field);
+        let fresh = self.before.fields.is_empty() || draft.before.fields.keys().all(is_set);
         self.holding.name_to_set_in().filter(|name| begun(name) || (fresh && draft.values.iter().all(|value| is_helms(name, value))))
     }
 

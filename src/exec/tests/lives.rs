@@ -10,7 +10,7 @@ use super::state_machine::worlds::{self, Start};
 use crate::config::ConflictPolicy;
 
 /// So many sequences unless `PROPTEST_CASES` says otherwise.
-const SEQUENCES: u32 = 1000;
+const SEQUENCES: u32 = 3000;
 
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
@@ -29,21 +29,28 @@ proptest! {
     }
 }
 
+fn start(manager: &'static str, flag: Option<&'static str>) -> Start {
+    let policy = ConflictPolicy::Auto;
+    Start { manager, flag, elsewhere: false, class: "nginx", in_place: false, shells: false, policy, confine: false, restarts: false }
+}
+
+fn declare() -> Operation {
+    let spec = serde_json::json!({"applications": [{"project": "shop"}], "subjects": [{"kind": "Group", "name": "team-a"}]});
+    Operation::Declare("a", Spec(spec))
+}
+
+fn upgrade(flag: Option<&'static str>) -> Operation {
+    Operation::Foreign(Edit::HelmUpgrade(flag))
+}
+
 #[test]
 fn what_helm_has_patched_is_not_given_up_by_its_next_apply() {
-    let start = Start {
-        manager: "helm",
-        flag: Some("false"),
-        elsewhere: false,
-        class: "nginx",
-        in_place: false,
-        shells: false,
-        policy: ConflictPolicy::Auto,
-        confine: false,
-        restarts: false,
-    };
-    let spec = Spec(serde_json::json!({"applications": [{"project": "shop"}], "subjects": [{"kind": "Group", "name": "team-a"}]}));
-    let upgrade = || Operation::Foreign(Edit::HelmUpgrade(None));
-    let operations = [upgrade(), Operation::Declare("a", spec), Operation::Settle, upgrade()];
-    Machine::new(start.world(), Structural).live(&operations).unwrap();
+    let operations = [upgrade(None), declare(), Operation::Settle, upgrade(None)];
+    Machine::new(start("helm", Some("false")).world(), Structural).live(&operations).unwrap();
+}
+
+#[test]
+fn what_helm_takes_over_from_us_and_then_drops_is_gone() {
+    let operations = [declare(), Operation::Settle, upgrade(Some("false")), Operation::Steps(1), upgrade(None)];
+    Machine::new(start("kubectl", None).world(), Structural).live(&operations).unwrap();
 }

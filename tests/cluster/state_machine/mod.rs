@@ -19,7 +19,7 @@ use crate::sequences::operation::{Operation, operation};
 use crate::support::process::random;
 
 /// Sequences for each instance.
-const SEQUENCES: usize = 15;
+const SEQUENCES: usize = 25;
 
 /// The same lives in each run, so that a run can be compared with the one before; `ARGOCD_ACCESS_SEED=random` makes others.
 const SEED: u64 = 0xc1cf_1d6d;
