@@ -241,7 +241,7 @@ fn recreate(world: &World, target: &Target, values: &Map<String, Value>) -> Opti
     let direction = if values.is_empty() { Direction::Narrow } else { Direction::Widen };
     let body = json!({
         "apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": {"name": ARGOCD_RBAC_CM, "namespace": world.namespace(), "labels": {PART_OF.0: PART_OF.1, "app.kubernetes.io/name": ARGOCD_RBAC_CM}},
+        "metadata": {"name": ARGOCD_RBAC_CM, "namespace": world.namespace(), "labels": {PART_OF.0: PART_OF.1}},
         "data": values,
     });
     Some(Write {

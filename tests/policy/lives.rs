@@ -1,8 +1,9 @@
 //! Random lives of an instance, as the unit tests have them, with Argo CD's own engine as the judge after every write: people can open
-//! exactly the terminals that are declared, besides those that others have given them.
+//! exactly the terminals that are declared, besides those that others have given them. The same lives in each run, unless
+//! `PROPTEST_RNG_SEED` says otherwise.
 
 use proptest::prelude::*;
-use proptest::test_runner::{TestError, TestRunner};
+use proptest::test_runner::{RngSeed, TestError, TestRunner};
 use serde_json::Value;
 
 use super::simulation::state_machine::declared::{Access, Universe};
@@ -32,7 +33,9 @@ impl judge::Judge for Engine<'_> {
 #[test]
 fn after_every_write_argo_cd_allows_what_is_declared_and_nothing_else() {
     let engine = std::cell::RefCell::new(policyjudge::Judge::start());
-    let config = ProptestConfig { cases: SEQUENCES, failure_persistence: None, ..ProptestConfig::default() };
+    let default = ProptestConfig::default();
+    let rng_seed = if std::env::var_os("PROPTEST_RNG_SEED").is_some() { default.rng_seed } else { RngSeed::Fixed(1) };
+    let config = ProptestConfig { cases: SEQUENCES, rng_seed, failure_persistence: None, ..default };
     let mut runner = TestRunner::new(config);
     let lives = (worlds::start(), proptest::collection::vec(operation(true), 1..16));
     let result =

@@ -1,11 +1,14 @@
-//! Many random lives of an instance, with every promise held against them after every write. `PROPTEST_CASES` sets how many.
+//! Many random lives of an instance, with every promise held against them after every write. They are the same in each run, so that a run
+//! can be compared with the one before; `PROPTEST_CASES` sets how many, and `PROPTEST_RNG_SEED` makes others.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::state_machine::edits::Edit;
 use super::state_machine::judge::Structural;
 use super::state_machine::machine::Machine;
 use super::state_machine::operation::{Operation, Spec, operation};
+use super::state_machine::place::Which;
 use super::state_machine::worlds::{self, Start};
 use crate::config::ConflictPolicy;
 
@@ -15,7 +18,8 @@ const SEQUENCES: u32 = 3000;
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { SEQUENCES };
-    ProptestConfig { cases, failure_persistence: None, ..default }
+    let rng_seed = if std::env::var_os("PROPTEST_RNG_SEED").is_some() { default.rng_seed } else { RngSeed::Fixed(1) };
+    ProptestConfig { cases, rng_seed, failure_persistence: None, ..default }
 }
 
 proptest! {
@@ -52,5 +56,12 @@ fn what_helm_has_patched_is_not_given_up_by_its_next_apply() {
 #[test]
 fn what_helm_takes_over_from_us_and_then_drops_is_gone() {
     let operations = [declare(), Operation::Settle, upgrade(Some("false")), Operation::Steps(1), upgrade(None)];
+    Machine::new(start("kubectl", None).world(), Structural).live(&operations).unwrap();
+}
+
+#[test]
+fn a_policy_that_comes_back_while_it_is_created_anew_keeps_nothing_of_ours() {
+    let recreated = Operation::Stale(Box::new(Operation::Foreign(Edit::Recreate(Which::RbacCm))));
+    let operations = [Operation::Foreign(Edit::Remove(Which::RbacCm)), declare(), Operation::Steps(1), recreated];
     Machine::new(start("kubectl", None).world(), Structural).live(&operations).unwrap();
 }
