@@ -14,7 +14,6 @@ MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 cargo_deny_version := 0.20.2
 tools_cache := $(or $(ARGOCD_ACCESS_TOOLS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/argocd-access-operator/tools)
-crd := execaccesses.argocd-access.dev.yaml
 chart_crds := charts/argocd-access-operator/crds
 steps_folder := target/steps
 
@@ -107,8 +106,9 @@ format: ## format the code
 .PHONY: generate
 generate: ## write the generated files: the CustomResourceDefinitions, for kubectl and in the chart, and docs/reference/
 	@mkdir -p crds $(chart_crds)
-	$(call generate_crd,crds/$(crd))
-	cp crds/$(crd) $(chart_crds)/$(crd)
+	rm -f crds/*.yaml $(chart_crds)/*.yaml
+	$(call generate_crds,crds)
+	cp crds/*.yaml $(chart_crds)/
 	$(call generate_reference,docs/reference)
 
 .PHONY: demo demo-down
@@ -129,15 +129,16 @@ need_tools = tests/tools/build
 guard = timeout --kill-after=30s 30m
 
 # By a test binary, since those are built anyway: the program alone is another build of everything. (Its own output is tested to be the same.)
-generate_crd = $(CARGO) test --locked --quiet --test reference -- crds $(1)
+generate_crds = $(CARGO) test --locked --quiet --test reference -- crds $(1)
 
 generate_reference = $(CARGO) test --locked --quiet --test reference -- write $(1)
 
 define check_generated
   fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT
-  { $(call generate_crd,"$$fresh/$(crd)"); } || exit
+  mkdir "$$fresh/crds"
+  { $(call generate_crds,"$$fresh/crds"); } || exit
   same=true
-  for file in crds/$(crd) $(chart_crds)/$(crd); do diff -u "$$file" "$$fresh/$(crd)" || same=false; done
+  for folder in crds $(chart_crds); do diff -ru "$$folder" "$$fresh/crds" || same=false; done
   $(call generate_reference,"$$fresh/reference") || exit
   diff -ru docs/reference "$$fresh/reference" || same=false
   $$same || { echo "make: generated files are not up to date: run 'make generate' and commit what it changes" >&2; exit 1; }

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-/// The conditions of an `ExecAccess`, in the order in which they are shown.
+/// The conditions of our resources, in the order in which they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConditionType {
     /// The object is valid and within the limits of its instance.
@@ -19,8 +19,23 @@ pub enum ConditionType {
     IngressReady,
     /// Nobody else than the declared people may open a terminal.
     Exclusive,
-    /// argocd-server can open terminals only where an ExecAccess says so, whatever its rights are.
+    /// The agent or the principal was found, and its settings let live resources through.
+    InstanceReady,
+    /// It is known what the Applications consist of.
+    ResourcesResolved,
+    /// The agent's roles and bindings are as derived.
+    RBACApplied,
+    /// The agent may do all that is declared, by review.
+    AccessProven,
+    /// Nothing is possible beyond what is declared: for an ExecAccess, argocd-server opens terminals only where one says so, whatever its
+    /// rights are; for a LiveResourceAccess, the agent has no rights that none declares.
     Confined,
+    /// argocd-server asks the principal's Redis proxy.
+    RedisProxyConfigured,
+    /// No NetworkPolicy keeps argocd-server from the principal's resource proxy.
+    NetworkReady,
+    /// The agents that were asked have answered.
+    AgentReachable,
     /// The operator's clock and that of the API server agree. Only for objects with time limits.
     ClockSynced,
     /// The sum of the others.
@@ -28,8 +43,8 @@ pub enum ConditionType {
 }
 
 impl ConditionType {
-    /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 10] = [
+    /// All of them.
+    pub const ALL: [Self; 17] = [
         Self::Accepted,
         Self::Active,
         Self::PolicyApplied,
@@ -37,6 +52,40 @@ impl ConditionType {
         Self::ExecEnabled,
         Self::IngressReady,
         Self::Exclusive,
+        Self::InstanceReady,
+        Self::ResourcesResolved,
+        Self::RBACApplied,
+        Self::AccessProven,
+        Self::Confined,
+        Self::RedisProxyConfigured,
+        Self::NetworkReady,
+        Self::AgentReachable,
+        Self::ClockSynced,
+        Self::Ready,
+    ];
+
+    /// Those of an `ExecAccess`, in the order in which they are shown.
+    pub const EXEC: [Self; 10] = [
+        Self::Accepted,
+        Self::Active,
+        Self::PolicyApplied,
+        Self::ServerAuthorized,
+        Self::ExecEnabled,
+        Self::IngressReady,
+        Self::Exclusive,
+        Self::Confined,
+        Self::ClockSynced,
+        Self::Ready,
+    ];
+
+    /// Those of a `LiveResourceAccess` of side Agent.
+    pub const AGENT: [Self; 9] = [
+        Self::Accepted,
+        Self::Active,
+        Self::InstanceReady,
+        Self::ResourcesResolved,
+        Self::RBACApplied,
+        Self::AccessProven,
         Self::Confined,
         Self::ClockSynced,
         Self::Ready,
@@ -53,6 +102,13 @@ impl ConditionType {
             Self::ExecEnabled => "ExecEnabled",
             Self::IngressReady => "IngressReady",
             Self::Exclusive => "Exclusive",
+            Self::InstanceReady => "InstanceReady",
+            Self::ResourcesResolved => "ResourcesResolved",
+            Self::RBACApplied => "RBACApplied",
+            Self::AccessProven => "AccessProven",
+            Self::RedisProxyConfigured => "RedisProxyConfigured",
+            Self::NetworkReady => "NetworkReady",
+            Self::AgentReachable => "AgentReachable",
             Self::Confined => "Confined",
             Self::ClockSynced => "ClockSynced",
             Self::Ready => "Ready",

@@ -1,23 +1,39 @@
 //! The custom resources: types, defaults, CEL rules and conditions. No IO.
 //!
-//! Everything a person writes or reads through the Kubernetes API is here; the CRD under `crds/` is generated from these types.
+//! Everything a person writes or reads through the Kubernetes API is here; the CRDs under `crds/` are generated from these types.
 
+pub use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition as Definition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::CustomResourceExt;
 
+pub mod common;
 pub mod conditions;
 pub mod exec_access;
+pub mod live_resource_access;
+pub mod live_status;
+#[cfg(test)]
+mod live_tests;
 pub mod status;
 #[cfg(test)]
 mod tests;
 pub mod time;
 
+pub use common::{Mode, NamespaceSelection};
 pub use conditions::{ConditionType, Reason};
 pub use exec_access::{
-    ApplicationSelector, ExecAccess, ExecAccessSpec, IngressMode, IngressSettings, Mode, NamespaceSelection, OnRevoke, PolicyTarget, ServerAccess,
-    ServerScope, Subject, SubjectKind,
+    ApplicationSelector, ExecAccess, ExecAccessSpec, IngressMode, IngressSettings, OnRevoke, PolicyTarget, ServerAccess, ServerScope, Subject,
+    SubjectKind,
 };
+pub use live_resource_access::{Feature, GroupKind, LiveResourceAccess, LiveResourceAccessSpec, Side};
+pub use live_status::LiveResourceAccessStatus;
 pub use status::ExecAccessStatus;
 pub use time::{Day, Validity, Window};
+
+/// The definitions of all our resources.
+#[must_use]
+pub fn definitions() -> Vec<Definition> {
+    vec![ExecAccess::crd(), LiveResourceAccess::crd()]
+}
 
 /// The API group of our resources, and the prefix of our labels and annotations.
 pub const GROUP: &str = "argocd-access.dev";

@@ -4,7 +4,7 @@
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
-use super::{ConditionType, ExecAccess, IngressMode, Mode, Reason, ServerScope, SubjectKind};
+use super::{ConditionType, ExecAccess, IngressMode, LiveResourceAccess, Mode, Reason, ServerScope, SubjectKind};
 
 /// A valid object with this value at this place of the spec.
 fn with(pointer: &str, value: Value) -> ExecAccess {
@@ -27,19 +27,19 @@ fn with(pointer: &str, value: Value) -> ExecAccess {
 }
 
 /// The messages with which the rules refuse it.
-fn refusals(object: &ExecAccess) -> Vec<String> {
+pub(super) fn refusals(object: &(impl serde::Serialize + CustomResourceExt)) -> Vec<String> {
     match kube::core::cel::validate_cel(object) {
         Ok(()) => Vec::new(),
         Err(errors) => errors.iter().map(|e| e.message.clone()).collect(),
     }
 }
 
-fn schema() -> Value {
-    serde_json::to_value(ExecAccess::crd().spec.versions.into_iter().next().unwrap().schema.unwrap().open_api_v3_schema).unwrap()
+pub(super) fn schema<K: CustomResourceExt>() -> Value {
+    serde_json::to_value(K::crd().spec.versions.into_iter().next().unwrap().schema.unwrap().open_api_v3_schema).unwrap()
 }
 
 /// Every rule of the schema, with where it stands.
-fn rules(schema: &Value, at: &str, into: &mut Vec<(String, String)>) {
+pub(super) fn rules(schema: &Value, at: &str, into: &mut Vec<(String, String)>) {
     for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
         let message = rule["message"].as_str().unwrap_or_else(|| panic!("{at}: a rule without a message: {rule}"));
         into.push((at.to_owned(), message.to_owned()));
@@ -112,7 +112,7 @@ fn every_rule_refuses_what_it_is_for_with_its_own_message() {
         met.extend(said);
     }
     let mut all = Vec::new();
-    rules(&schema(), "", &mut all);
+    rules(&schema::<ExecAccess>(), "", &mut all);
     assert!(all.len() > 14, "{}", all.len());
     for (at, message) in all {
         assert!(met.contains(&message), "nothing here is refused by the rule of {at}: {message}");
@@ -184,9 +184,15 @@ fn walk(schema: &Value, at: &str, look: &mut impl FnMut(&Value, &str)) {
     }
 }
 
+fn everywhere(look: &mut impl FnMut(&Value, &str)) {
+    for schema in [schema::<ExecAccess>(), schema::<LiveResourceAccess>()] {
+        walk(&schema, "", look);
+    }
+}
+
 #[test]
 fn every_string_list_and_map_of_the_spec_and_every_list_of_the_status_is_bounded() {
-    walk(&schema(), "", &mut |s, at| match s["type"].as_str() {
+    everywhere(&mut |s, at| match s["type"].as_str() {
         Some("string") if at.starts_with(".spec") => {
             let bounded = s["maxLength"].is_u64() || s["enum"].is_array() || s["format"] == "date-time";
             assert!(bounded, "{at} has no maxLength");
@@ -199,7 +205,7 @@ fn every_string_list_and_map_of_the_spec_and_every_list_of_the_status_is_bounded
 
 #[test]
 fn no_number_has_a_format_that_kubernetes_does_not_know() {
-    walk(&schema(), "", &mut |s, at| {
+    everywhere(&mut |s, at| {
         if let Some(format) = s["format"].as_str() {
             assert!(["int32", "int64", "date-time"].contains(&format), "{at}: {format}");
         }
@@ -208,7 +214,7 @@ fn no_number_has_a_format_that_kubernetes_does_not_know() {
 
 #[test]
 fn every_field_that_a_person_writes_or_reads_is_described() {
-    walk(&schema(), "", &mut |s, at| {
+    everywhere(&mut |s, at| {
         let named = !at.is_empty() && !at.ends_with("[]");
         assert!(!named || s["description"].as_str().is_some_and(|d| d.len() > 8), "{at} has no description");
     });
@@ -255,5 +261,7 @@ fn reasons_and_condition_types_are_words_that_kubernetes_accepts() {
         assert!(word.starts_with(|c: char| c.is_ascii_uppercase()) && word.chars().all(|c| c.is_ascii_alphanumeric()), "{word}");
         assert!(reason.meaning().len() > 8, "{word} is not explained");
     }
-    assert_eq!(ConditionType::ALL.map(ConditionType::as_str).len(), 10);
+    let words: std::collections::BTreeSet<&str> = ConditionType::ALL.map(ConditionType::as_str).into();
+    assert_eq!(words.len(), ConditionType::ALL.len());
+    assert!(ConditionType::EXEC.iter().chain(&ConditionType::AGENT).all(|kind| words.contains(kind.as_str())));
 }

@@ -2,26 +2,29 @@
 
 use std::io::Write;
 
-use kube::CustomResourceExt;
-
 use super::CliError;
-use crate::api::ExecAccess;
+use crate::api;
 
-/// The file's text.
+/// The files, each with its name and its text.
 ///
 /// # Errors
-/// When it cannot be written as YAML.
-pub fn text() -> Result<String, CliError> {
-    let yaml = serde_yaml::to_string(&ExecAccess::crd()).map_err(CliError::Crd)?;
-    Ok(format!("# Generated from the Rust types in src/api by `make generate`; do not edit.\n{yaml}"))
+/// When one cannot be written as YAML.
+pub fn files() -> Result<Vec<(String, String)>, CliError> {
+    let file = |definition: api::Definition| {
+        let yaml = serde_yaml::to_string(&definition).map_err(CliError::Crd)?;
+        let name = format!("{}.yaml", definition.metadata.name.unwrap_or_default());
+        Ok((name, format!("# Generated from the Rust types in src/api by `make generate`; do not edit.\n{yaml}")))
+    };
+    api::definitions().into_iter().map(file).collect()
 }
 
-/// Prints it.
+/// Prints them, one after the other.
 ///
 /// # Errors
-/// When it cannot be written as YAML.
+/// When one cannot be written as YAML.
 pub fn print() -> Result<(), CliError> {
+    let texts: Vec<String> = files()?.into_iter().map(|(_, text)| text).collect();
     // A reader that closes the pipe early has what it wanted.
-    let _ = std::io::stdout().write_all(text()?.as_bytes());
+    let _ = std::io::stdout().write_all(texts.join("---\n").as_bytes());
     Ok(())
 }

@@ -11,7 +11,7 @@
 //! * [`state_machine`]: random lives of whole instances; [`sequences`] is what it shares with the unit tests. [`killed`]: killed at any write.
 //! * [`uninstall`]: removing the operator, with its hooks and without.
 //! * [`plan`]: what would change.
-//! * [`schema`]: the CustomResourceDefinition. [`operator`]: the program itself.
+//! * [`schema`], [`live_schema`]: the CustomResourceDefinitions. [`operator`]: the program itself.
 //! * [`world`] and [`hands`] are what these share; [`bench`] and [`bench_operator`] test the test bench.
 #![allow(
     clippy::unwrap_used,
@@ -40,6 +40,7 @@ mod ingress_controllers;
 mod instances;
 mod killed;
 mod layers;
+mod live_schema;
 mod operated;
 mod operator;
 mod owners;

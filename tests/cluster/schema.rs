@@ -7,24 +7,26 @@ use serde_json::{Value, json};
 use crate::support::{ControlPlane, Kubernetes, eventually, eventually::that, manifests, tools};
 use crate::world::{SOON, example};
 
-struct Server {
-    cp: &'static ControlPlane,
-    namespace: String,
-    api: Api<DynamicObject>,
+/// A namespace on a server that has our definitions, for objects of one kind.
+pub struct Server {
+    pub cp: &'static ControlPlane,
+    pub namespace: String,
+    pub api: Api<DynamicObject>,
+    kind: &'static str,
 }
 
 impl Server {
-    async fn new() -> Self {
+    pub async fn of(kind: &'static str) -> Self {
         let cp = ControlPlane::shared(Kubernetes::V1_36).await;
         cp.install_operator_definitions().await;
         let namespace = cp.namespace("schema").await;
-        let api = manifests::api(&cp.client(), &namespace, "argocd-access.dev/v1alpha1", "ExecAccess");
-        Self { cp, namespace, api }
+        let api = manifests::api(&cp.client(), &namespace, "argocd-access.dev/v1alpha1", kind);
+        Self { cp, namespace, api, kind }
     }
 
     /// What the API server makes of an object; nothing is kept.
-    async fn try_create(&self, name: &str, spec: &Value) -> Result<DynamicObject, String> {
-        let object = json!({"apiVersion": "argocd-access.dev/v1alpha1", "kind": "ExecAccess", "metadata": {"name": name}, "spec": spec});
+    pub async fn try_create(&self, name: &str, spec: &Value) -> Result<DynamicObject, String> {
+        let object = json!({"apiVersion": "argocd-access.dev/v1alpha1", "kind": self.kind, "metadata": {"name": name}, "spec": spec});
         let dry_run = PostParams { dry_run: true, ..PostParams::default() };
         match self.api.create(&dry_run, &serde_json::from_value(object).unwrap()).await {
             Ok(object) => Ok(object),
@@ -141,7 +143,7 @@ fn bad() -> Vec<(&'static str, Value, &'static str)> {
 
 #[tokio::test]
 async fn every_bad_value_is_refused_with_a_message_that_a_person_understands() {
-    let server = Server::new().await;
+    let server = Server::of("ExecAccess").await;
     for (path, value, says) in bad() {
         let Err(refusal) = server.try_create("bad", &with(path, value.clone())).await else { panic!("{path} {value} was accepted") };
         assert!(refusal.contains(says), "{path} {value}: {refusal}");
@@ -161,7 +163,7 @@ async fn every_bad_value_is_refused_with_a_message_that_a_person_understands() {
 
 #[tokio::test]
 async fn a_role_in_projects_has_groups_only_and_no_name_and_its_projects_no_wildcards() {
-    let server = Server::new().await;
+    let server = Server::of("ExecAccess").await;
     let spec = |subject: &str, project: &str, role: Option<&str>| json!({"policyTarget": "Project", "subjects": [{"kind": subject, "name": "g"}], "applications": [{"project": project, "name": "web-?"}], "roleName": role});
     for (spec, expected) in [
         (spec("User", "shop", None), "kind Group only"),
@@ -177,7 +179,7 @@ async fn a_role_in_projects_has_groups_only_and_no_name_and_its_projects_no_wild
 
 #[tokio::test]
 async fn what_the_examples_and_the_edges_say_is_accepted_with_its_defaults() {
-    let server = Server::new().await;
+    let server = Server::of("ExecAccess").await;
     for entry in std::fs::read_dir(tools::repository().join("examples")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         for object in manifests::parse(&example(&name)).iter().filter(|o| o.types.as_ref().unwrap().kind == "ExecAccess") {
@@ -233,7 +235,7 @@ fn silent(path: &str, schema: &Value, found: &mut Vec<String>) {
 
 #[tokio::test]
 async fn kubectl_explain_reads_like_documentation() {
-    let server = Server::new().await;
+    let server = Server::of("ExecAccess").await;
     for (path, fields) in [
         ("execaccess", &["spec", "status", "who may open a terminal"][..]),
         ("execaccess.spec", &["subjects", "applications", "roleName", "server", "ingress", "mode", "suspend", "reason", "-required-", "Withdraws"]),
@@ -266,7 +268,7 @@ async fn kubectl_explain_reads_like_documentation() {
 
 #[tokio::test]
 async fn the_status_is_not_written_through_the_object_and_short_names_work() {
-    let server = Server::new().await;
+    let server = Server::of("ExecAccess").await;
     let status = json!({"conditions": [{"type": "Ready", "status": "True", "reason": "Ready", "message": "forged", "lastTransitionTime": "2026-01-01T00:00:00Z"}]});
     let object = json!({"apiVersion": "argocd-access.dev/v1alpha1", "kind": "ExecAccess", "metadata": {"name": "team-a"},
         "spec": with("/suspend", json!(true)), "status": status});
@@ -296,7 +298,7 @@ fn update_command() -> Vec<String> {
 
 #[tokio::test]
 async fn a_definition_that_helm_installed_is_updated_as_the_notes_say_and_again() {
-    let server = Server::new().await;
+    let server = Server::of("ExecAccess").await;
     // Under a name of its own: the other tests install the chart meanwhile, and helm compares.
     let file = tools::repository().join("charts/argocd-access-operator/crds/execaccesses.argocd-access.dev.yaml");
     let text = std::fs::read_to_string(file).unwrap().replace("argocd-access.dev", "updated.argocd-access.dev").replace("- exa\n", "- updated\n");

@@ -47,8 +47,15 @@ fn holds(kind: ConditionType) -> &'static str {
         ConditionType::Exclusive => {
             "Nobody but the declared people may open terminals in this instance; otherwise status.undeclaredGrants lists them. Ready does not wait for it."
         }
+        ConditionType::InstanceReady => "The agent or the principal was found, and its settings let live resources through.",
+        ConditionType::ResourcesResolved => "It is known what the Applications consist of, and the API server knows each of those kinds.",
+        ConditionType::RBACApplied => "The agent's Roles and RoleBindings are as derived from the Applications; status.namespaces shows them.",
+        ConditionType::AccessProven => "SubjectAccessReviews say that the agent may do what is declared, in each namespace.",
+        ConditionType::RedisProxyConfigured => "argocd-server asks the principal's Redis proxy, and has been restarted since it was told to.",
+        ConditionType::NetworkReady => "No NetworkPolicy keeps argocd-server from the principal's resource proxy.",
+        ConditionType::AgentReachable => "The agents that spec.principal.probe names have answered.",
         ConditionType::Confined => {
-            "An admission policy refuses argocd-server's terminals wherever no ExecAccess in effect says so (chart value instance.confine). Ready waits for it only where that is set."
+            "For an ExecAccess: an admission policy refuses argocd-server's terminals wherever no ExecAccess in effect says so (chart value instance.confine). Ready waits for it only where that is set. For a LiveResourceAccess: the agent has no rights that no object declares; otherwise status.excess names them."
         }
         ConditionType::ClockSynced => {
             "The operator's clock agrees with that of the API server. Only for objects with time limits; Ready does not wait for it."

@@ -1,6 +1,6 @@
 //! Writes the pages of docs/reference/ from what the code says of itself.
 //!
-//! No test of the usual kind: `write FOLDER` (by `make generate`) writes the pages, `crds FILE` the CRDs, and without arguments it says whether those of the
+//! No test of the usual kind: `write FOLDER` (by `make generate`) writes the pages, `crds FOLDER` the CRDs, and without arguments it says whether those of the
 //! repository are up to date. What a page says is never typed twice: fields come from the CRD, options from the command line's own
 //! description, values and their meaning from the chart.
 #![allow(
@@ -16,8 +16,8 @@ mod cli;
 mod compatibility;
 mod conditions;
 mod configuration;
-mod execaccess;
 mod ingress;
+mod resource;
 mod table;
 
 use std::{
@@ -28,13 +28,14 @@ use std::{
 /// The name of a page, and what writes it.
 type Page = (&'static str, fn() -> String);
 
-const PAGES: [Page; 6] = [
+const PAGES: [Page; 7] = [
     ("cli.md", cli::page),
     ("compatibility.md", compatibility::page),
     ("conditions.md", conditions::page),
     ("configuration.md", configuration::page),
-    ("execaccess.md", execaccess::page),
+    ("execaccess.md", resource::exec_access),
     ("ingress.md", ingress::page),
+    ("liveresourceaccess.md", resource::live_resource_access),
 ];
 
 /// The root of the repository.
@@ -59,11 +60,12 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    if let [verb, file] = arguments.as_slice()
+    if let [verb, folder] = arguments.as_slice()
         && verb == "crds"
     {
-        let text = argocd_access::cli::crds::text().unwrap_or_else(|error| panic!("write the CRDs: {error}"));
-        std::fs::write(file, text).unwrap_or_else(|error| panic!("write {file}: {error}"));
+        for (name, text) in argocd_access::cli::crds::files().unwrap_or_else(|error| panic!("write the CRDs: {error}")) {
+            std::fs::write(PathBuf::from(folder).join(&name), text).unwrap_or_else(|error| panic!("write {name}: {error}"));
+        }
         return ExitCode::SUCCESS;
     }
     let folder = repository().join("docs/reference");

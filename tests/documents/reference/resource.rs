@@ -1,6 +1,6 @@
-//! The fields of an `ExecAccess`, from its `CustomResourceDefinition`.
+//! The fields of our resources, from their `CustomResourceDefinition`s.
 
-use argocd_access::api::ExecAccess;
+use argocd_access::api::{ExecAccess, LiveResourceAccess};
 use kube::CustomResourceExt;
 use serde_json::Value;
 
@@ -9,12 +9,20 @@ use crate::{
     table::{code, table},
 };
 
-pub fn page() -> String {
-    let definition = serde_json::to_value(ExecAccess::crd()).expect("a CRD is JSON");
+pub fn exec_access() -> String {
+    page::<ExecAccess>()
+}
+
+pub fn live_resource_access() -> String {
+    page::<LiveResourceAccess>()
+}
+
+fn page<K: CustomResourceExt>() -> String {
+    let definition = serde_json::to_value(K::crd()).expect("a CRD is JSON");
     let (spec, version) = (&definition["spec"], &definition["spec"]["versions"][0]);
     let schema = &version["schema"]["openAPIV3Schema"];
     let names = &spec["names"];
-    let mut page = head("ExecAccess", "src/api");
+    let mut page = head(&text(&names["kind"]), "src/api");
     page += &format!("{}\n\n", text(&schema["description"]));
     page += &table(
         &["", ""],
@@ -26,10 +34,10 @@ pub fn page() -> String {
             vec!["scope".to_owned(), text(&spec["scope"])],
         ],
     );
-    page += "`kubectl explain execaccess.spec` says the same. Examples for each use are in [examples/](../../examples); what the conditions\n";
-    page += "mean is in [conditions.md](conditions.md).\n\n";
+    page += &format!("`kubectl explain {}.spec` says the same. Examples for each use are in ", text(&names["singular"]));
+    page += "[examples/](../../examples); what the conditions\nmean is in [conditions.md](conditions.md).\n\n";
     page += &refusals(&[("the object".to_owned(), schema)]);
-    page += "## Columns of `kubectl get exa`\n\n";
+    page += &format!("## Columns of `kubectl get {}`\n\n", text(&names["shortNames"][0]));
     let columns = version["additionalPrinterColumns"].as_array().expect("there are columns");
     let wide = |column: &Value| if column["priority"].as_i64().unwrap_or(0) > 0 { "with `-o wide`" } else { "" };
     let rows: Vec<Vec<String>> =
