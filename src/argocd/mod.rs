@@ -1,5 +1,6 @@
 //! What Argo CD is: its settings, its policy, its kinds, and how an instance is recognised. Pure.
 
+pub mod accounts;
 pub mod instance;
 pub mod kinds;
 pub mod policy;

@@ -11,7 +11,7 @@ use crate::api::conditions::{Reason, Verdict};
 use crate::api::{ExecAccess, Mode, SubjectKind};
 use crate::argocd::ARGOCD_RBAC_CM;
 use crate::argocd::policy::{self, Mentions};
-use crate::argocd::{project, versions};
+use crate::argocd::{accounts, project, versions};
 use crate::reconcile::clock::Clock;
 use crate::reconcile::seen::uid;
 use crate::reconcile::time::{Phase, Times};
@@ -155,7 +155,9 @@ fn instance_refusal(world: &World) -> Option<Verdict> {
     }
     let settings = world.argocd_cm.as_ref().ok().map(|cm| crate::reconcile::seen::data(cm.as_deref()))?;
     // Only with anonymous access does it matter what the default role may do, and only then is the policy read for it.
-    settings.get("users.anonymous.enabled").filter(|v| *v == "true")?;
+    if !accounts::anonymous(&settings) {
+        return None;
+    }
     exclusive::is_open_to_everybody(world).then(|| {
         let message = "anonymous access is on (argocd-cm users.anonymous.enabled) and the default role may exec: everybody would get a terminal; switch one of the two off";
         Verdict::no(Reason::AuthenticationDisabled, message)

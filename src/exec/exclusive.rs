@@ -3,7 +3,6 @@
 //!
 //! A policy names people, groups and roles alike. A name that may be nobody's is listed all the same: it cannot be told from here.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::admission::is_our_key;
@@ -12,6 +11,7 @@ use super::world::World;
 use crate::api::conditions::{Reason, Verdict, shorten};
 use crate::api::status::UndeclaredGrant;
 use crate::argocd::ARGOCD_CM;
+use crate::argocd::accounts::{self, ADMIN, ADMIN_ENABLED, Account};
 use crate::argocd::kinds::AppProject;
 use crate::argocd::policy::{Holder, Policy};
 use crate::reconcile::seen::data;
@@ -20,10 +20,6 @@ use crate::reconcile::seen::data;
 const SHOWN: usize = 50;
 /// So many are named in a message.
 const NAMED: usize = 3;
-/// The local account that is in `role:admin` unless argocd-cm switches it off.
-const ADMIN: &str = "admin";
-const ADMIN_ENABLED: &str = "admin.enabled";
-const ADMIN_ACCOUNT_ENABLED: &str = "accounts.admin.enabled";
 /// So many bytes of each word are shown.
 const LONGEST: usize = 256;
 
@@ -61,30 +57,6 @@ pub fn is_open_to_everybody(world: &World) -> bool {
     foreign(world, projects).is_ok_and(|(policy, _)| is_open(&policy, &policy.holders("exec", "create")).is_some())
 }
 
-/// Whether a name can be somebody's: a role is nobody, but for a role of a project that tokens were made for.
-fn is_somebody(world: &World, name: &str) -> bool {
-    match name.strip_prefix("proj:").and_then(|rest| rest.split_once(':')) {
-        Some((project, role)) => world.projects.iter().flatten().any(|p| p.name() == project && has_tokens(p, role)),
-        None => !name.starts_with("role:"),
-    }
-}
-
-fn has_tokens(project: &AppProject, role: &str) -> bool {
-    let listed = |v: &serde_json::Value| v.as_array().map_or(!v.is_null(), |tokens| !tokens.is_empty());
-    let in_spec = project.roles().iter().any(|r| r.name == role && r.rest.get("jwtTokens").is_some_and(listed));
-    // Argo CD keeps an entry without tokens for every role.
-    let in_status = |entry: &serde_json::Value| entry.get("items").map_or_else(|| listed(entry), listed);
-    let empty = |entry: &serde_json::Value| entry.as_object().is_some_and(serde_json::Map::is_empty);
-    in_spec || project.status.as_ref().and_then(|s| s.jwt_tokens_by_role.get(role)).is_some_and(|entry| !empty(entry) && in_status(entry))
-}
-
-/// Whether the local admin may log in: by its account's own switch, which wins, or by the old one; each read as Go reads a switch
-/// (Argo CD `util/settings/accounts.go`). What is no switch leaves it on.
-fn admin_is_on(settings: &BTreeMap<String, String>) -> bool {
-    let switch = [ADMIN_ACCOUNT_ENABLED, ADMIN_ENABLED].into_iter().find_map(|key| settings.get(key));
-    switch.is_none_or(|value| !matches!(value.as_str(), "0" | "f" | "F" | "false" | "False" | "FALSE"))
-}
-
 /// A status has to fit into an object, whatever others have written.
 fn grant(subject: &str, holder: &Holder) -> UndeclaredGrant {
     let by = holder.role.as_ref().map(|role| format!(" (member of {role})")).unwrap_or_default();
@@ -115,10 +87,11 @@ pub fn look(world: &World) -> Exclusive {
         );
     }
     let holders = policy.holders("exec", "create");
-    let admin = admin_is_on(&settings);
+    let admin = accounts::local(&settings, ADMIN) == Account::On;
     let mut all: Vec<UndeclaredGrant> = Vec::new();
     all.extend(is_open(&policy, &holders).map(|holder| grant("(everybody)", holder)));
-    let people = holders.iter().filter(|h| !h.name.is_empty() && is_somebody(world, &h.name) && (admin || h.name != ADMIN));
+    let is_somebody = |name: &str| accounts::is_somebody(world.projects.iter().flatten().map(AsRef::as_ref), name);
+    let people = holders.iter().filter(|h| !h.name.is_empty() && is_somebody(&h.name) && (admin || h.name != ADMIN));
     all.extend(people.map(|holder| grant(&holder.name, holder)));
     let count = all.len();
     let verdict = verdict(&all, admin);
