@@ -17,56 +17,25 @@ const ATTRIBUTES: &str = "alb.ingress.kubernetes.io/load-balancer-attributes";
 /// A kind that is not there is asked after every ten seconds.
 const SEEN: Duration = Duration::from_secs(25);
 
-/// The part of the Gateway API's HTTPRoute that the API server has to know: `rules` is one value, and there is a status.
-const HTTP_ROUTES: &str = "
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: { name: httproutes.gateway.networking.k8s.io, annotations: { api-approved.kubernetes.io: 'unapproved, for a test' } }
-spec:
-  group: gateway.networking.k8s.io
-  scope: Namespaced
-  names: { kind: HTTPRoute, plural: httproutes, singular: httproute }
-  versions:
-  - name: v1
-    served: true
-    storage: true
-    subresources: { status: {} }
-    schema:
-      openAPIV3Schema:
-        type: object
-        properties:
-          spec:
-            type: object
-            properties:
-              rules: { type: array, x-kubernetes-list-type: atomic, items: { type: object, x-kubernetes-preserve-unknown-fields: true } }
-          status: { type: object, x-kubernetes-preserve-unknown-fields: true }
-";
+/// The part of the Gateway API's HTTPRoute that the API server has to know: `rules` is one value.
+fn http_routes() -> DynamicObject {
+    let rules =
+        json!({"type": "array", "x-kubernetes-list-type": "atomic", "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    manifests::definition("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", &json!({"type": "object", "properties": {"rules": rules}}))
+}
 
-const BACKEND_CONFIGS: &str = "
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: { name: backendconfigs.cloud.google.com }
-spec:
-  group: cloud.google.com
-  scope: Namespaced
-  names: { kind: BackendConfig, plural: backendconfigs, singular: backendconfig }
-  versions:
-  - name: v1
-    served: true
-    storage: true
-    schema:
-      openAPIV3Schema:
-        type: object
-        properties:
-          spec: { type: object, x-kubernetes-preserve-unknown-fields: true, properties: { timeoutSec: { type: integer, format: int64 } } }
-";
+fn backend_configs() -> DynamicObject {
+    let time_out = json!({"timeoutSec": {"type": "integer", "format": "int64"}});
+    let spec = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": time_out});
+    manifests::definition("cloud.google.com/v1", "BackendConfig", "backendconfigs", &spec)
+}
 
-async fn define(cp: &ControlPlane, definition: &str) {
-    manifests::apply_definitions(&cp.client(), &manifests::parse(definition)).await;
+async fn define(cp: &ControlPlane, definition: DynamicObject) {
+    manifests::apply_definitions(&cp.client(), &[definition]).await;
 }
 
 /// A Team whose cluster has this kind from the beginning.
-async fn team_with(definition: &str) -> Team {
+async fn team_with(definition: DynamicObject) -> Team {
     let cp = ControlPlane::shared(Kubernetes::V1_36).await;
     define(cp, definition).await;
     let team = Team::new().await;
@@ -158,7 +127,7 @@ async fn an_attribute_of_a_load_balancer_is_merged_in_and_comes_out_alone() {
 
 #[tokio::test]
 async fn a_backend_config_of_gke_gets_the_time_and_gives_it_back() {
-    let team = team_with(BACKEND_CONFIGS).await;
+    let team = team_with(backend_configs()).await;
     let config = "{apiVersion: cloud.google.com/v1, kind: BackendConfig, metadata: {name: cd}, spec: {timeoutSec: 40, iap: {enabled: true}}}";
     team.has(config).await;
     team.gke(Some("cd")).await;
@@ -186,7 +155,7 @@ async fn a_backend_config_of_gke_gets_the_time_and_gives_it_back() {
 
 #[tokio::test]
 async fn without_a_backend_config_the_commands_of_the_message_mend_it() {
-    let team = team_with(BACKEND_CONFIGS).await;
+    let team = team_with(backend_configs()).await;
     team.gke(None).await;
     team.grant("web", SPEC).await;
     let status = team.condition("web", "IngressReady", "False", "ControllerConfiguration").await;
@@ -205,7 +174,7 @@ async fn without_a_backend_config_the_commands_of_the_message_mend_it() {
 #[tokio::test]
 async fn an_operator_that_may_not_write_a_backend_config_says_the_command() {
     let cp = ControlPlane::shared(Kubernetes::V1_36).await;
-    define(cp, BACKEND_CONFIGS).await;
+    define(cp, backend_configs()).await;
     let team = Team::with_values("{instance: {writeBackendConfigs: false}}").await;
     team.application("web-1", "shop").await;
     team.has("{apiVersion: cloud.google.com/v1, kind: BackendConfig, metadata: {name: cd}, spec: {}}").await;
@@ -219,7 +188,7 @@ async fn an_operator_that_may_not_write_a_backend_config_says_the_command() {
 
 #[tokio::test]
 async fn a_route_is_only_looked_at_and_the_command_of_the_message_mends_it() {
-    let team = team_with(HTTP_ROUTES).await;
+    let team = team_with(http_routes()).await;
     team.route("cd", "gateway.envoyproxy.io/gatewayclass-controller", json!({"timeouts": {"request": "30s", "backendRequest": "10s"}, "name": "ui"}))
         .await;
     let route = async || team.of("gateway.networking.k8s.io/v1", "HTTPRoute").get("cd").await.unwrap();
@@ -289,7 +258,7 @@ async fn a_kind_may_be_missing_come_and_go() {
     let log = team.release.kubelet.operator_log();
     assert!(!log.contains("a watch failed"), "{log}");
 
-    define(cp, HTTP_ROUTES).await;
+    define(cp, http_routes()).await;
     team.route("cd", "istio.io/gateway-controller", json!({})).await;
     let says = async || condition(&team.status("web").await, "IngressReady");
     let is = |state: &str, reason: &str| (state.to_owned(), reason.to_owned());
@@ -298,13 +267,13 @@ async fn a_kind_may_be_missing_come_and_go() {
     definitions.delete("httproutes.gateway.networking.k8s.io", &DeleteParams::default()).await.unwrap();
     becomes("the route is gone with its kind", SEEN, is("Unknown", "NoIngress"), says).await;
     becomes("that is no failure", SEEN, [true; 3], healthy).await;
-    define(cp, HTTP_ROUTES).await;
+    define(cp, http_routes()).await;
     tokio::time::sleep(Duration::from_secs(12)).await;
     assert_eq!(says().await, is("Unknown", "NoIngress"), "a route of the kind's former life does not come back");
     team.route("other", "istio.io/gateway-controller", json!({})).await;
     becomes("a new route is seen", SEEN, is("True", "Configured"), says).await;
 
-    define(cp, BACKEND_CONFIGS).await;
+    define(cp, backend_configs()).await;
     team.has("{apiVersion: cloud.google.com/v1, kind: BackendConfig, metadata: {name: cd}, spec: {timeoutSec: 40}}").await;
     team.gke(Some("cd")).await;
     let time = async || team.backend_config("cd").await.data["spec"]["timeoutSec"].clone();

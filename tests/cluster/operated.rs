@@ -14,36 +14,19 @@ use crate::world::{SOON, Team, message};
 const SPEC: &str = "{subjects: [{kind: Group, name: g}], applications: [{project: shop, name: 'web-*'}]}";
 const ARGOCD: &str = "argoproj.io/v1beta1";
 
-/// As much of the definition as matters here.
-const DEFINITION: &str = "
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: { name: argocds.argoproj.io }
-spec:
-  group: argoproj.io
-  names: { kind: ArgoCD, listKind: ArgoCDList, plural: argocds, singular: argocd }
-  scope: Namespaced
-  versions:
-  - name: v1beta1
-    served: true
-    storage: true
-    subresources: { status: {} }
-    schema:
-      openAPIV3Schema:
-        type: object
-        properties:
-          spec:
-            type: object
-            properties:
-              extraConfig: { type: object, additionalProperties: { type: string } }
-              webTerminalEnabled: { type: boolean }
-              image: { type: string }
-";
+fn definition() -> DynamicObject {
+    let spec = json!({"type": "object", "properties": {
+        "extraConfig": {"type": "object", "additionalProperties": {"type": "string"}},
+        "webTerminalEnabled": {"type": "boolean"},
+        "image": {"type": "string"},
+    }});
+    manifests::definition(ARGOCD, "ArgoCD", "argocds", &spec)
+}
 
 /// A team whose argocd-cm is made from the `ArgoCD` `cd` with this spec, and who makes it.
 async fn operated(values: &str, spec: Value) -> (Team, Rewriter) {
     let cp = ControlPlane::shared(Kubernetes::V1_36).await;
-    manifests::apply_definitions(&cp.client(), &manifests::parse(DEFINITION)).await;
+    manifests::apply_definitions(&cp.client(), &[definition()]).await;
     let namespace = cp.instance("team").await;
     let cr = json!({"apiVersion": ARGOCD, "kind": "ArgoCD", "metadata": {"name": "cd"}, "spec": spec});
     let made = manifests::apply_one(&cp.client(), &namespace, &serde_json::from_value(cr).unwrap(), "kubectl").await;

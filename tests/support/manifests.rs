@@ -8,6 +8,7 @@ use kube::{
     core::GroupVersionKind,
 };
 use serde::Deserialize;
+use serde_json::json;
 
 /// How people reach argocd-server; its controller is not run here.
 pub const ARGOCD_INGRESS: &str = "
@@ -88,6 +89,22 @@ pub fn api(client: &Client, namespace: &str, api_version: &str, kind: &str) -> A
         || kind.starts_with("ValidatingAdmission")
         || ["Namespace", "Node", "CustomResourceDefinition", "IngressClass", "Stage"].contains(&kind);
     if cluster_scoped { Api::all_with(client.clone(), &resource) } else { Api::namespaced_with(client.clone(), namespace, &resource) }
+}
+
+/// A namespaced kind, as much of its definition as the API server has to know: the schema of its spec. Its status may hold anything.
+pub fn definition(api_version: &str, kind: &str, plural: &str, spec: &serde_json::Value) -> DynamicObject {
+    let (group, version) = api_version.split_once('/').expect("a kind of its own has a group");
+    let schema = json!({"type": "object", "properties": {"spec": spec, "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}});
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        // For groups of Kubernetes itself the API server wants to know who approved it.
+        "metadata": {"name": format!("{plural}.{group}"), "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"}},
+        "spec": {
+            "group": group, "scope": "Namespaced", "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
+            "versions": [{"name": version, "served": true, "storage": true, "subresources": {"status": {}}, "schema": {"openAPIV3Schema": schema}}],
+        },
+    });
+    serde_json::from_value(definition).expect("a definition is an object")
 }
 
 /// Applies `CustomResourceDefinitions` and waits until the server serves them.
