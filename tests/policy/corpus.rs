@@ -6,7 +6,8 @@ use argocd_access::argocd::policy::{Outcome, Policy};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::evaluator::{ours, read};
+use super::evaluator::ours;
+use super::generated::read;
 use super::instance::Data;
 use super::support::policyjudge::{Judge, Request};
 

@@ -4,6 +4,7 @@
 //! * [`grants`]: random declarations among nasty foreign policies, asked about over a universe of people, actions and objects.
 //! * [`projects`]: roles in AppProjects, judged by Argo CD's project rules as well.
 //! * [`loader`]: our reading of policy lines and patterns against Argo CD's.
+//! * [`evaluator`], [`patterns`], [`corpus`]: our decisions and matches against Argo CD's.
 //! * [`lives`]: random lives of an instance, judged after every write.
 //! * [`bounds`]: ten thousand objects.
 #![allow(
@@ -31,10 +32,12 @@ mod corpus;
 mod declared;
 mod dice;
 mod evaluator;
+mod generated;
 mod grants;
 mod instance;
 mod lives;
 mod loader;
 mod names;
+mod patterns;
 mod projects;
 mod simulation;
