@@ -11,7 +11,7 @@
 //! | [`ingress`] | what a terminal needs from each Ingress controller | no |
 //! | [`reconcile`] | writes and their order, time, values in objects of others: for every resource | no |
 //! | [`exec`] | `ExecAccess`: world in, plan and verdicts out | no |
-//! | [`explain`] | why a terminal does not open, and what mends it | no |
+//! | [`explain`] | why a terminal does not open, and what mends it; who can open one | no |
 //! | [`cluster_io`] | watches, writes, reviews, statuses, Events | yes |
 //! | [`controller`] | the loops that join the above, and the HTTP server | yes |
 //! | [`cli`] | the commands | yes |

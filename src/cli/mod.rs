@@ -6,6 +6,7 @@ pub mod plan;
 pub mod restore;
 pub mod run;
 pub mod stop;
+pub mod who_can;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,6 +55,9 @@ enum Command {
     /// Show what would change, without changing anything: what ExecAccess objects in files would do, or what the operator would do now.
     /// The exit status is 0 when nothing would change, 2 when something would, 1 when no plan can be made.
     Plan(plan::PlanArgs),
+    /// Answer who can do something by Argo CD's policy.
+    #[command(subcommand)]
+    WhoCan(who_can::WhoCan),
     /// Print the CustomResourceDefinitions.
     Crds,
     /// Print the completions for a shell.
@@ -124,6 +128,9 @@ pub enum CliError {
     /// Something cannot be written as JSON.
     #[error("write JSON")]
     Json(#[source] serde_json::Error),
+    /// Something cannot be written as YAML.
+    #[error("write YAML")]
+    Yaml(#[source] serde_yaml::Error),
     /// Something could not be taken back.
     #[error("{0}")]
     Restore(String),
@@ -152,6 +159,7 @@ impl Cli {
             Command::Stop(args) => stop::stop(args).await?,
             Command::Restore(args) => restore::restore(args).await?,
             Command::Plan(args) => return plan::plan(args).await,
+            Command::WhoCan(question) => return who_can::run(question).await,
             Command::Crds => crds::print()?,
             Command::Completions(args) => generate::completions(&args),
             Command::Man => generate::man()?,

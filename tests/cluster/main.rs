@@ -58,4 +58,5 @@ mod stop;
 mod strays;
 mod time;
 mod uninstall;
+mod who_can;
 mod world;

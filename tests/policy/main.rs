@@ -5,6 +5,7 @@
 //! * [`projects`]: roles in AppProjects, judged by Argo CD's project rules as well.
 //! * [`loader`]: our reading of policy lines and patterns against Argo CD's.
 //! * [`evaluator`], [`patterns`], [`corpus`]: our decisions and matches against Argo CD's.
+//! * [`who_can`]: those who are said to get a terminal, and the others.
 //! * [`lives`]: random lives of an instance, judged after every write.
 //! * [`bounds`]: ten thousand objects.
 #![allow(
@@ -41,3 +42,4 @@ mod names;
 mod patterns;
 mod projects;
 mod simulation;
+mod who_can;

@@ -148,7 +148,17 @@ impl Policy {
     /// Decides one request.
     #[must_use]
     pub fn decide<'a>(&'a self, request: &Request<'a>) -> Decision<'a> {
-        let mut question = Question { policy: self, request, project: None, refused: None, undecided: None };
+        self.answer(request, true)
+    }
+
+    /// Decides it by what is said of this very person: without the default role, and without the lines that are for everybody.
+    #[must_use]
+    pub fn decide_alone<'a>(&'a self, request: &Request<'a>) -> Decision<'a> {
+        self.answer(request, false)
+    }
+
+    fn answer<'a>(&'a self, request: &Request<'a>, everybody: bool) -> Decision<'a> {
+        let mut question = Question { policy: self, request, everybody, project: None, refused: None, undecided: None };
         let by = question.ask();
         let outcome = match (&by, &question.undecided) {
             (Some(_), _) => Outcome::Allowed,
@@ -238,6 +248,8 @@ fn and(first: Matched, second: impl FnOnce() -> Matched) -> Matched {
 struct Question<'a, 'r> {
     policy: &'a Policy,
     request: &'r Request<'a>,
+    /// Whether what everybody has counts.
+    everybody: bool,
     project: Option<&'a Table>,
     refused: Option<By<'a>>,
     undecided: Option<By<'a>>,
@@ -253,7 +265,7 @@ impl<'a> Question<'a, '_> {
         };
         // In the end everybody is asked about as nobody: lines with an empty subject are for all.
         self.project = None;
-        by.or_else(|| self.once(""))
+        by.or_else(|| if self.everybody { self.once("") } else { None })
     }
 
     fn once(&mut self, subject: &'a str) -> Option<By<'a>> {
@@ -268,7 +280,7 @@ impl<'a> Question<'a, '_> {
 
     fn as_default_role(&mut self) -> Option<By<'a>> {
         let policy = self.policy;
-        policy.default_role.as_deref().and_then(|role| self.once(role))
+        policy.default_role.as_deref().filter(|_| self.everybody).and_then(|role| self.once(role))
     }
 
     fn as_user(&mut self, id: &'a str, groups: &'a [String]) -> Option<By<'a>> {

@@ -7,6 +7,7 @@
 //! | [`glob`], [`regex`] | whether a pattern matches |
 //! | [`evaluate`] | whether one person may do one thing, and by which line |
 //! | [`holders`] | who may do a thing at all |
+//! | [`membership`] | by which lines a name is also a role |
 //! | [`mentions`] | who is named anywhere, structurally |
 //! | [`pattern`] | what an author may write |
 //! | [`entry`] | (for fuzzing) what arbitrary bytes do |
@@ -23,6 +24,7 @@ pub mod entry;
 pub mod evaluate;
 pub mod glob;
 pub mod holders;
+pub mod membership;
 pub mod mentions;
 pub mod pattern;
 pub mod regex;

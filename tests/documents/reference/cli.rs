@@ -15,16 +15,28 @@ pub fn page() -> String {
     page += &format!("{}.\n\n", about(&command));
     page += "The image's entry point is `argocd-access`. Without `KUBECONFIG` in the environment it uses the ServiceAccount of its Pod, and on a\n";
     page += "person's machine the usual kubeconfig. An option wins over its environment variable. The exit status is 0 when everything was\n";
-    page += "done, 1 when something failed, and 2 for a wrong command line.\n\n";
+    page += "done, 1 when something failed, and 2 for a wrong command line, unless a command says otherwise.\n\n";
     page += "## Options of every command\n\n";
     page += &options(command.get_arguments().filter(|argument| argument.is_global_set()));
+    page += &commands("argocd-access", &command);
+    page.trim_end().to_owned() + "\n"
+}
+
+/// The commands below one; of one that only leads to others, the others.
+fn commands(path: &str, command: &Command) -> String {
+    let mut page = String::new();
     for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
-        page += &format!("## argocd-access {}\n\n{}.\n\n", sub.get_name(), about(sub));
+        let path = format!("{path} {}", sub.get_name());
+        if sub.has_subcommands() {
+            page += &commands(&path, sub);
+            continue;
+        }
+        page += &format!("## {path}\n\n{}.\n\n", about(sub));
         let own: Vec<&Arg> = sub.get_arguments().filter(|argument| !argument.is_global_set()).collect();
         let table = options(own.into_iter());
         page += if table.is_empty() { "No options of its own.\n\n" } else { &table };
     }
-    page.trim_end().to_owned() + "\n"
+    page
 }
 
 fn about(command: &Command) -> String {
