@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::exclusive::{self, Others};
 use super::grant::{self, Grant};
 use super::project::Ours;
 use super::world::World;
-use super::{confinement, exclusive, stop};
+use super::{confinement, stop};
 use crate::api::conditions::{Reason, Verdict};
 use crate::api::{ExecAccess, Mode, SubjectKind};
 use crate::argocd::ARGOCD_RBAC_CM;
@@ -59,10 +60,10 @@ pub struct Case {
 
 /// Judges all objects of the instance. The order is by age: the older one wins wherever two want the same.
 #[must_use]
-pub fn judge(world: &World, clock: Clock) -> Vec<Case> {
+pub fn judge(world: &World, others: &Others<'_>, clock: Clock) -> Vec<Case> {
     let mut accesses = world.accesses.clone();
     accesses.sort_by(|a, b| age(a).cmp(&age(b)));
-    let instance_refusal = instance_refusal(world).or_else(|| exclusive::refusal(world));
+    let instance_refusal = instance_refusal(world).or_else(|| others.refusal());
     let foreign = Foreign::of(world);
     let mut roles: BTreeMap<String, String> = BTreeMap::new();
     let own_roles: BTreeSet<String> = accesses.iter().map(|a| format!("role:{}", a.role())).collect();

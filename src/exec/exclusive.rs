@@ -3,6 +3,7 @@
 //!
 //! A policy names people, groups and roles alike. A name that may be nobody's is listed all the same: it cannot be told from here.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use super::admission::is_our_key;
@@ -68,8 +69,9 @@ fn grant(subject: &str, holder: &Holder) -> UndeclaredGrant {
 }
 
 /// Looks through the whole policy.
-#[must_use]
-pub fn look(world: &World) -> Exclusive {
+fn look(world: &World) -> Exclusive {
+    #[cfg(test)]
+    count::up();
     let unknown = |reason, why: String| Exclusive { verdict: Verdict::unknown(reason, why), undeclared: None };
     let settings = match &world.argocd_cm {
         Ok(settings) => data(settings.as_deref()),
@@ -112,27 +114,70 @@ fn verdict(all: &[UndeclaredGrant], admin: bool) -> Verdict {
     )
 }
 
-/// Why nothing may be granted in an instance that requires that nobody else could.
-#[must_use]
-pub fn refusal(world: &World) -> Option<Verdict> {
-    let found = world.settings.require_exclusive.then(|| look(world))?;
-    (found.verdict.reason == Reason::UndeclaredGrants).then(|| {
-        let message = format!(
-            "this instance requires that nobody but the declared people gets a terminal (requireExclusive), and {}. Remove that access ({ARGOCD_CM} {ADMIN_ENABLED}: \"false\" takes the local admin away), or let the platform admin set requireExclusive to false",
-            found.verdict.message
-        );
-        Verdict::no(Reason::NotExclusive, message)
-    })
+/// Who else may open terminals in this world: looked through when it is first asked for, and once. The whole policy is read for it.
+pub struct Others<'w> {
+    world: &'w World,
+    found: OnceCell<Exclusive>,
 }
 
-/// Why it is not known whether anything may be granted: then nothing is added, and nothing is withdrawn.
-#[must_use]
-pub fn undecided(world: &World) -> Option<String> {
-    let found = world.settings.require_exclusive.then(|| look(world))?;
-    found.undeclared.is_none().then(|| {
-        format!(
-            "this instance requires that nobody but the declared people gets a terminal (requireExclusive), and who does is not known: {}",
-            found.verdict.message
-        )
-    })
+impl<'w> Others<'w> {
+    /// Of this world.
+    #[must_use]
+    pub fn of(world: &'w World) -> Self {
+        Self { world, found: OnceCell::new() }
+    }
+
+    /// What is known of them.
+    #[must_use]
+    pub fn look(&self) -> &Exclusive {
+        self.found.get_or_init(|| look(self.world))
+    }
+
+    /// What is known of them, where the instance requires that there are none.
+    fn required(&self) -> Option<&Exclusive> {
+        self.world.settings.require_exclusive.then(|| self.look())
+    }
+
+    /// Why nothing may be granted in an instance that requires that nobody else could.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Verdict> {
+        let found = self.required()?;
+        (found.verdict.reason == Reason::UndeclaredGrants).then(|| {
+            let message = format!(
+                "this instance requires that nobody but the declared people gets a terminal (requireExclusive), and {}. Remove that access ({ARGOCD_CM} {ADMIN_ENABLED}: \"false\" takes the local admin away), or let the platform admin set requireExclusive to false",
+                found.verdict.message
+            );
+            Verdict::no(Reason::NotExclusive, message)
+        })
+    }
+
+    /// Why it is not known whether anything may be granted: then nothing is added, and nothing is withdrawn.
+    #[must_use]
+    pub fn undecided(&self) -> Option<String> {
+        let found = self.required()?;
+        found.undeclared.is_none().then(|| {
+            format!(
+                "this instance requires that nobody but the declared people gets a terminal (requireExclusive), and who does is not known: {}",
+                found.verdict.message
+            )
+        })
+    }
+}
+
+/// How often the policy was looked through, for tests.
+#[cfg(test)]
+pub(super) mod count {
+    use std::cell::Cell;
+
+    thread_local! {
+        static LOOKS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(in crate::exec) fn up() {
+        LOOKS.set(LOOKS.get() + 1);
+    }
+
+    pub(in crate::exec) fn looks() -> usize {
+        LOOKS.get()
+    }
 }

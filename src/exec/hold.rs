@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::exclusive;
+use super::exclusive::Others;
 use super::ingress::IngressOutlook;
 use super::policy::PolicyOutlook;
 use super::server::ServerOutlook;
@@ -20,12 +20,12 @@ pub struct Hold(Option<Verdict>);
 impl Hold {
     /// Finds out. `confinement`: why that is not in force.
     #[must_use]
-    pub fn of(world: &World, confinement: Option<&Verdict>) -> Self {
+    pub fn of(world: &World, others: &Others<'_>, confinement: Option<&Verdict>) -> Self {
         if let Err(not_seen) = &world.argocd_cm {
             let message = format!("nothing is given while it cannot be seen whether {ARGOCD_CM} has the annotation {STOP}: {not_seen}");
             return Self(Some(Verdict::unknown(Reason::NotReadable, message)));
         }
-        if let Some(why) = exclusive::undecided(world) {
+        if let Some(why) = others.undecided() {
             return Self(Some(Verdict::unknown(Reason::NotReadable, why)));
         }
         Self(confinement.map(|why| {

@@ -13,13 +13,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::admission::{self, Case};
 use super::confinement::{self, Confinement};
 use super::debts::{self, Debt};
+use super::exclusive::Others;
 use super::hold::Hold;
 use super::ingress::IngressOutlook;
 use super::policy::PolicyOutlook;
 use super::server::ServerOutlook;
 use super::sessions::{self, Remaining};
 use super::world::{Unreadable, World};
-use super::{exclusive, flag, ingress, policy, project, restart, server};
+use super::{flag, ingress, policy, project, restart, server};
 use crate::api::conditions::{Reason, Verdict, shorten};
 use crate::api::status::{Change, InstanceStatus, UndeclaredGrant};
 use crate::api::{ExecAccess, Mode, STOP, is_held};
@@ -130,17 +131,18 @@ pub struct Outlook {
 pub fn plan(world: &World, now: jiff::Timestamp) -> Plan<Prepared> {
     let clock = Clock::new(now, world.server_ahead);
     let world = &*world.at(clock);
-    let mut cases = admission::judge(world, clock);
+    let others = Others::of(world);
+    let mut cases = admission::judge(world, &others, clock);
     let next = next_look(world, &cases, clock);
     let finalizers = add_finalizers(&mut cases);
-    let folded = fold(world, &cases, now);
+    let folded = fold(world, &cases, &others, now);
     let withdrawn = !folded.wanted.writes.iter().any(|w| is_waited_for(world, w));
     let released = |(index, case)| release(world, case, &folded.debts, folded.remaining.get(&index));
     let mut releases: Vec<Write> = if withdrawn { cases.iter().enumerate().filter_map(released).collect() } else { abandoned(&cases) };
     releases.extend(world.unreadable.iter().filter_map(|unreadable| release_unreadable(world, unreadable, withdrawn)));
-    let observed = observe(world, &cases, &folded, now);
+    let observed = observe(world, &cases, &folded, &others, now);
     let next = next.into_iter().chain(folded.confinement.next).min();
-    let outlooks = outlooks(world, &cases, &folded, clock, observed);
+    let outlooks = outlooks(world, &cases, &folded, &others, clock, observed);
     Plan {
         writes: step(folded.wanted.writes, finalizers, releases),
         outlooks,
@@ -218,7 +220,7 @@ pub(super) struct Folded {
     remaining: Remaining,
 }
 
-pub(super) fn fold(world: &World, cases: &[Case], now: jiff::Timestamp) -> Folded {
+pub(super) fn fold(world: &World, cases: &[Case], others: &Others<'_>, now: jiff::Timestamp) -> Folded {
     let at = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let mut reaches = server::reaches(world, cases);
     let debts = debts::debts(world, cases);
@@ -229,7 +231,7 @@ pub(super) fn fold(world: &World, cases: &[Case], now: jiff::Timestamp) -> Folde
     let (server_wanted, mut server) = server::fold(world, reaches);
     let (ingress_wanted, mut ingress) = ingress::fold(world, cases, &at);
     let (flag_wanted, mut flag) = flag::fold(world, cases, &at);
-    let hold = Hold::of(world, confinement.hold.as_ref());
+    let hold = Hold::of(world, others, confinement.hold.as_ref());
     hold.say(&mut policy, &mut server, &mut flag, &mut ingress);
     let mut wanted = Wanted::default();
     let confined = std::mem::take(&mut confinement.wanted);
@@ -247,7 +249,7 @@ pub(super) fn fold(world: &World, cases: &[Case], now: jiff::Timestamp) -> Folde
 }
 
 /// What each observing object would change: the plan with it minus the plan without it.
-fn observe(world: &World, cases: &[Case], without: &Folded, now: jiff::Timestamp) -> BTreeMap<usize, Vec<Change>> {
+fn observe(world: &World, cases: &[Case], without: &Folded, others: &Others<'_>, now: jiff::Timestamp) -> BTreeMap<usize, Vec<Change>> {
     let observing = |case: &Case| case.grant.is_some() && case.access.spec.mode == Mode::Observe && case.active.reason == Reason::Observing;
     let indices: Vec<usize> = cases.iter().enumerate().filter(|(_, c)| observing(c)).map(|(i, _)| i).collect();
     let changes_with = |index: usize| {
@@ -256,7 +258,7 @@ fn observe(world: &World, cases: &[Case], without: &Folded, now: jiff::Timestamp
             case.standing = true;
             case.effective = true;
         }
-        let mut changes = fold(world, &with, now).wanted.changes;
+        let mut changes = fold(world, &with, others, now).wanted.changes;
         changes.retain(|c| !without.wanted.changes.contains(c));
         changes.sort();
         changes.truncate(50);
@@ -270,8 +272,15 @@ fn observe(world: &World, cases: &[Case], without: &Folded, now: jiff::Timestamp
     indices.into_iter().take(OBSERVED_LIMIT).map(changes_with).collect()
 }
 
-fn outlooks(world: &World, cases: &[Case], folded: &Folded, clock: Clock, mut observed: BTreeMap<usize, Vec<Change>>) -> Vec<Outlook> {
-    let exclusive = if cases.is_empty() { None } else { Some(exclusive::look(world)) };
+fn outlooks(
+    world: &World,
+    cases: &[Case],
+    folded: &Folded,
+    others: &Others<'_>,
+    clock: Clock,
+    mut observed: BTreeMap<usize, Vec<Change>>,
+) -> Vec<Outlook> {
+    let exclusive = if cases.is_empty() { None } else { Some(others.look()) };
     let outlook = |(index, case): (usize, &Case)| Outlook {
         access: Arc::clone(&case.access),
         effective: case.effective,

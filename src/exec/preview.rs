@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::admission;
+use super::exclusive::Others;
 use super::plan::fold;
 use super::world::World;
 use crate::api::ExecAccess;
@@ -37,10 +38,12 @@ pub fn preview(world: &World, declared: &[ExecAccess], now: jiff::Timestamp) -> 
     let clock = Clock::new(now, world.server_ahead);
     let world = &*world.at(clock);
     let with = World { accesses: merged(world, declared, now), ..world.clone() };
-    let cases = admission::judge(&with, clock);
-    let mut changes = fold(&with, &cases, now).wanted.changes;
+    let others = Others::of(&with);
+    let cases = admission::judge(&with, &others, clock);
+    let mut changes = fold(&with, &cases, &others, now).wanted.changes;
     if !declared.is_empty() {
-        let without = fold(world, &admission::judge(world, clock), now).wanted.changes;
+        let others = Others::of(world);
+        let without = fold(world, &admission::judge(world, &others, clock), &others, now).wanted.changes;
         changes.retain(|change| !without.contains(change));
     }
     changes.sort();

@@ -6,6 +6,7 @@ use super::fixtures::{SPEC, config_map, not_seen};
 use super::project::{appproject, project};
 use super::simulator::{Sim, argocd_cm, rbac_cm};
 use crate::api::status::UndeclaredGrant;
+use crate::exec::exclusive::count::looks;
 
 /// A world in which these lines of somebody else stand.
 fn with(lines: &str) -> Sim {
@@ -161,4 +162,18 @@ fn where_it_is_required_others_keep_everything_shut_and_close_what_is_open() {
     sim.settle();
     assert!(!sim.data(&rbac_cm()).keys().any(|k| k.starts_with("policy.argocd-access.")), "{:?}", sim.data(&rbac_cm()));
     assert_eq!((sim.data(&argocd_cm()).get("exec.enabled"), sim.bound().len()), (None, 0));
+}
+
+#[test]
+fn a_plan_looks_through_the_policy_once_however_many_ask() {
+    let mut sim = with("").without_admin();
+    sim.world.settings.require_exclusive = true;
+    sim.grant("team", SPEC);
+    for name in ["seen-a", "seen-b", "seen-c"] {
+        sim.grant(name, &SPEC.replacen('{', "{mode: Observe, ", 1));
+    }
+    let before = looks();
+    let planned = crate::exec::plan(&sim.world, sim.now);
+    assert_eq!(looks() - before, 1);
+    assert!(planned.outlooks.iter().filter(|o| !o.changes.is_empty()).count() == 3, "each of the observing asks too");
 }
