@@ -54,6 +54,7 @@ pub struct Metrics {
     last_round: Family<InstanceLabels, Gauge>,
     watches: Family<WatchLabels, Gauge>,
     contended: Family<InstanceLabels, Gauge>,
+    leader: Family<InstanceLabels, Gauge>,
     skew: Gauge<f64, AtomicU64>,
 }
 
@@ -77,8 +78,10 @@ impl Default for Metrics {
         );
         registry.register("watch_healthy", "1 when every watch of the kind works, 0 when one fails", watches.clone());
         registry.register("contended_fields", "Values that are not written for now, because somebody keeps rewriting them", contended.clone());
+        let leader = Family::default();
+        registry.register("leader", "1 when this operator writes in the instance, 0 when it stands by", leader.clone());
         registry.register("build", "The version that is running", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        Self { registry: Mutex::new(registry), writes, rounds, duration, objects, last_round, watches, contended, skew }
+        Self { registry: Mutex::new(registry), writes, rounds, duration, objects, last_round, watches, contended, leader, skew }
     }
 }
 
@@ -111,6 +114,11 @@ impl Metrics {
     /// Sets how many values somebody keeps rewriting.
     pub fn contended(&self, instance: &str, count: usize) {
         self.contended.get_or_create(&InstanceLabels { instance: instance.to_owned() }).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Sets whether this operator is the one that writes.
+    pub fn leads(&self, instance: &str, leads: bool) {
+        self.leader.get_or_create(&InstanceLabels { instance: instance.to_owned() }).set(i64::from(leads));
     }
 
     /// Sets whether a watch works.

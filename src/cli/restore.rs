@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use super::{CliError, InstanceArgs, connect};
 use crate::api::FIELD_MANAGER;
+use crate::cluster_io::lease;
 use crate::cluster_io::request;
 use crate::cluster_io::snapshot::{ClusterWatches, InstanceWatches};
 use crate::config::{InstanceConfig, ServerRoles};
@@ -83,7 +84,16 @@ pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     };
     let ended = futures::future::join_all(config.instances.iter().zip(&touched).map(one)).await;
     let left: Vec<String> = ended.into_iter().filter_map(|one| one.err().map(|e| e.to_string())).collect();
-    if left.is_empty() { Ok(()) } else { Err(CliError::Restore(left.join("\n"))) }
+    if !left.is_empty() {
+        return Err(CliError::Restore(left.join("\n")));
+    }
+    for instance in &config.instances {
+        // It gives nobody anything; that it stays is no failure.
+        if let Err(error) = lease::remove(&client, &instance.namespace).await {
+            tracing::info!(instance = instance.namespace, error = %error.chain(), "the Lease stays");
+        }
+    }
+    Ok(())
 }
 
 /// Makes rounds until nothing is held any more.

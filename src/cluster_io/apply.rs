@@ -9,6 +9,7 @@ use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client};
 use serde_json::Value;
 
+use super::lease::Leads;
 use super::recent::Recent;
 use super::{RequestError, request};
 use crate::api::{ExecAccess, FIELD_MANAGER};
@@ -39,11 +40,16 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Sends the writes. Before anything is given, the API server itself is asked whether it is still declared: this process may have been
 /// stopped since it looked, and its watches may be behind by as much. A failure of a narrowing write never keeps another narrowing one from being sent; it keeps all widening ones back,
 /// since the plan holds these only when nothing is left to be taken away. An old picture stops the rest of the plan.
-pub async fn apply(client: &Client, namespace: &str, plan: Plan<Prepared>, recent: &mut Recent, metrics: &Metrics) -> Outcome {
+pub async fn apply(client: &Client, namespace: &str, plan: Plan<Prepared>, leads: &Leads, recent: &mut Recent, metrics: &Metrics) -> Outcome {
     let mut failures: Failures = BTreeMap::new();
     let (mut stale, mut done) = (false, Vec::new());
     let mut asked: Option<Instant> = None;
     for write in &plan.writes {
+        if !leads.holds() {
+            tracing::warn!(object = %write.target, "nothing is written without the Lease");
+            stale = true;
+            break;
+        }
         if write.gives() && !stale && asked.is_none_or(|when| when.elapsed() > FRESH) {
             asked = Some(Instant::now());
             match still_declared(client, namespace, &plan).await {

@@ -178,6 +178,11 @@ impl InstanceWatches {
         own.into_iter().chain(roles).chain(self.cluster.probes()).cloned().collect()
     }
 
+    /// Has everything listed afresh: what is known from a time in which somebody else wrote is no ground for writing.
+    pub fn refresh(&self) {
+        self.probes().iter().for_each(Probe::refresh);
+    }
+
     /// Whether it is known of every kind what can be known. Before that, a plan would take half a world for the whole.
     #[must_use]
     pub fn settled(&self) -> bool {

@@ -27,8 +27,10 @@ const ABSENT: Duration = Duration::from_secs(10);
 /// How one watch is doing.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
-    /// The first list is complete.
-    synced: bool,
+    /// How often a fresh list was asked for.
+    asked: u64,
+    /// The last list that is complete: which of them it is.
+    listed: Option<u64>,
     /// The API server refuses: since when, and what it says.
     refused: Option<(Instant, String)>,
     /// It does not work for another reason, such as a lost connection.
@@ -41,7 +43,12 @@ impl Health {
     /// Whether it is known what can be known: the list is there, or it is refused, or there is no such kind.
     #[must_use]
     pub fn settled(&self) -> bool {
-        self.synced || self.absent || self.refused.is_some()
+        self.synced() || self.absent || self.refused.is_some()
+    }
+
+    /// Whether the list is there that was asked for last.
+    fn synced(&self) -> bool {
+        self.listed == Some(self.asked)
     }
 
     /// What the API server says when it refuses.
@@ -69,6 +76,8 @@ pub struct Probe {
     /// The kind, in the plural.
     pub kind: &'static str,
     health: Arc<Mutex<Health>>,
+    /// Tells the watch to list afresh.
+    again: Arc<Notify>,
 }
 
 impl Probe {
@@ -76,6 +85,12 @@ impl Probe {
     #[must_use]
     pub fn health(&self) -> Health {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has everything listed afresh; until that is done, nothing is known.
+    pub fn refresh(&self) {
+        self.note(|h| h.asked += 1);
+        self.again.notify_one();
     }
 
     fn note(&self, change: impl FnOnce(&mut Health)) {
@@ -119,12 +134,22 @@ where
 
     fn spawn(kind: &'static str, api: Api<K>, config: watcher::Config, prune: fn(&mut K), touched: Vec<Arc<Notify>>, optional: bool) -> Self {
         let (store, mut writer) = reflector::store();
-        let probe = Probe { kind, health: Arc::default() };
+        let probe = Probe { kind, health: Arc::default(), again: Arc::default() };
         let noted = probe.clone();
         let task = tokio::spawn(async move {
-            // Once for ever, unless the kind comes and goes: then each of its lives begins with a list of its own.
-            while follow(&api, &config, prune, &touched, optional, &noted, &mut writer).await {
-                tokio::time::sleep(ABSENT).await;
+            // Once for ever, unless the kind comes and goes or a fresh list is asked for: then each of its lives begins with a list of its own.
+            loop {
+                let ended = tokio::select! {
+                    ended = follow(&api, &config, prune, &touched, optional, &noted, &mut writer) => ended,
+                    () = noted.again.notified() => continue,
+                };
+                if ended == Ended::Stream {
+                    break;
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(ABSENT) => {}
+                    () = noted.again.notified() => {}
+                }
             }
         });
         Self { store, probe, task }
@@ -139,7 +164,7 @@ where
         if let Some((_, why)) = health.refused {
             return Err(NotSeen { kind: self.probe.kind, why });
         }
-        if !health.synced && !health.absent {
+        if !health.synced() && !health.absent {
             let why = health.broken.map_or_else(|| "no answer yet".to_owned(), |(_, why)| why);
             return Err(NotSeen { kind: self.probe.kind, why });
         }
@@ -152,7 +177,16 @@ where
     }
 }
 
-/// Watches until the stream ends (false), or until it turns out that there is no such kind, and need not be (true).
+/// Why a watch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// There is no such kind, and need not be.
+    Absent,
+    /// The stream has ended, which it never does by itself.
+    Stream,
+}
+
+/// Watches until the stream ends, or until it turns out that there is no such kind, and need not be.
 async fn follow<K>(
     api: &Api<K>,
     config: &watcher::Config,
@@ -161,10 +195,11 @@ async fn follow<K>(
     optional: bool,
     noted: &Probe,
     writer: &mut Writer<K>,
-) -> bool
+) -> Ended
 where
     K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
+    let asked = noted.health().asked;
     let stream = watch::watcher(api.clone(), config.clone()).modify(prune).default_backoff();
     let mut stream = std::pin::pin!(stream);
     while let Some(event) = stream.next().await {
@@ -175,7 +210,7 @@ where
         let tell = match event {
             Ok(Event::Init | Event::InitApply(_)) => false,
             Ok(Event::InitDone) => {
-                noted.note(|h| *h = Health { synced: true, ..Health::default() });
+                noted.note(|h| *h = Health { asked: h.asked, listed: Some(asked), ..Health::default() });
                 true
             }
             Ok(Event::Apply(_) | Event::Delete(_)) => {
@@ -187,7 +222,7 @@ where
             }
             Err(_) if gone => {
                 let before = noted.health();
-                noted.note(|h| *h = Health { absent: true, ..Health::default() });
+                noted.note(|h| *h = Health { asked: h.asked, absent: true, ..Health::default() });
                 if !before.absent {
                     tracing::debug!(kind = noted.kind, "the cluster has no such kind");
                 }
@@ -201,10 +236,10 @@ where
             }
         }
         if gone {
-            return true;
+            return Ended::Absent;
         }
     }
-    false
+    Ended::Stream
 }
 
 /// Whether the API server says that it does not know the kind.

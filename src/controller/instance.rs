@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::health::Health;
 use super::round::{Rounds, Verdict};
+use crate::cluster_io::lease::{Candidate, LeaseError};
 
 /// Changes within this time are taken together.
 const DEBOUNCE: Duration = Duration::from_millis(50);
@@ -16,11 +17,39 @@ const RESYNC: Duration = Duration::from_secs(15);
 /// The first wait after a failure, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(30));
 
-/// Runs until `stop` says so. A round that has begun is finished: it holds no more than some requests, each with a time limit.
-pub async fn run(mut rounds: Rounds, touched: Arc<Notify>, health: Arc<Health>, mut stop: watch::Receiver<bool>) {
+/// Runs until `stop` says so, and then gives the Lease back.
+///
+/// # Errors
+/// When the Lease is lost.
+pub async fn run(
+    candidate: Candidate,
+    rounds: Rounds,
+    touched: Arc<Notify>,
+    health: Arc<Health>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), LeaseError> {
+    let (release, released) = oneshot::channel();
+    let mut candidacy = tokio::spawn(candidate.run(released));
+    tokio::select! {
+        // It never ends well before it is told to.
+        lost = &mut candidacy => return lost.unwrap_or(Ok(())),
+        () = keep(rounds, touched, health, stop) => {}
+    }
+    drop(release);
+    candidacy.await.unwrap_or(Ok(()))
+}
+
+/// Makes rounds until `stop` says so. A round that has begun is finished: it holds no more than some requests, each with a time limit.
+async fn keep(mut rounds: Rounds, touched: Arc<Notify>, health: Arc<Health>, mut stop: watch::Receiver<bool>) {
     let (mut failed, mut unsettled) = (0_u32, 0_u32);
     while !*stop.borrow() {
-        let verdict = if rounds.settled() { rounds.round().await } else { Verdict::Waiting };
+        // In this order: whoever has just won has everything listed first.
+        let verdict = match (rounds.leads(), rounds.settled()) {
+            (_, false) => Verdict::Waiting,
+            // One that stands by knows everything, and does nothing.
+            (false, true) => Verdict::Quiet,
+            (true, true) => rounds.round().await,
+        };
         health.round(rounds.namespace(), verdict != Verdict::Waiting);
         failed = if verdict == Verdict::Failed { failed.saturating_add(1) } else { 0 };
         unsettled = if verdict == Verdict::Unsettled { unsettled.saturating_add(1) } else { 0 };

@@ -14,6 +14,7 @@ use kube::runtime::events::{Recorder, Reporter};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::cluster_io::lease::{Candidate, Leads, LeaseError};
 use crate::cluster_io::snapshot::{ClusterWatches, InstanceWatches};
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -31,6 +32,9 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
+    /// The right to write was lost.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
     /// A loop ended although nobody asked it to.
     #[error("a loop of the operator ended: {0}")]
     Ended(String),
@@ -59,24 +63,52 @@ pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>
     let (metrics, health) = (Arc::new(Metrics::default()), Arc::new(Health::default()));
     let recorder = Recorder::new(client.clone(), Reporter { controller: "argocd-access-operator".to_owned(), instance: settings.pod.clone() });
     let touched: Vec<Arc<Notify>> = settings.config.instances.iter().map(|_| Arc::new(Notify::new())).collect();
-    let cluster = Arc::new(ClusterWatches::start(&client, &touched));
-    let mut loops = JoinSet::new();
+    let me = identity(settings.pod.as_deref());
+    let mut candidates = Vec::new();
     for (config, touched) in settings.config.instances.iter().zip(&touched) {
+        let mut candidate = Candidate::new(&client, &config.namespace, &me, Arc::clone(&metrics), Arc::clone(touched));
+        // Before anything is listed: who wins at once need not list it again.
+        candidate.attempt().await?;
+        candidates.push(candidate);
+    }
+    let all: Vec<Leads> = candidates.iter().map(Candidate::leads).collect();
+    let cluster = Arc::new(ClusterWatches::start(&client, &touched));
+    let mut loops: JoinSet<Result<(), LeaseError>> = JoinSet::new();
+    for ((config, touched), candidate) in settings.config.instances.iter().zip(&touched).zip(candidates) {
         tracing::info!(instance = %config.namespace, "serving an Argo CD instance");
         let watches = InstanceWatches::start(&client, config.clone(), settings.exec_cluster_role.clone(), Arc::clone(&cluster), touched);
         health.serve(config.namespace.clone(), watches.probes());
-        let round = round::Rounds::new(client.clone(), watches, recorder.clone(), Arc::clone(&metrics));
-        loops.spawn(instance::run(round, Arc::clone(touched), Arc::clone(&health), stop.clone()));
+        let round = round::Rounds::new(client.clone(), watches, recorder.clone(), Arc::clone(&metrics)).led_by(candidate.leads());
+        loops.spawn(instance::run(candidate, round, Arc::clone(touched), Arc::clone(&health), stop.clone()));
     }
     let served = settings.config.instances.iter().map(|i| i.namespace.clone()).collect();
-    loops.spawn(strays::run(client.clone(), served, stop.clone()));
-    loops.spawn(health::serve(listener, metrics, Arc::clone(&health), stop.clone()));
+    let (strays, pages) =
+        (strays::run(client.clone(), served, all, stop.clone()), health::serve(listener, metrics, Arc::clone(&health), stop.clone()));
+    loops.spawn(async {
+        strays.await;
+        Ok(())
+    });
+    loops.spawn(async {
+        pages.await;
+        Ok(())
+    });
     while let Some(ended) = loops.join_next().await {
         if *stop.borrow() {
             continue;
         }
         // Half an operator looks healthy and is not: end as a whole, and be started again.
-        return Err(RunError::Ended(ended.err().map_or_else(|| "without an error".to_owned(), |e| e.to_string())));
+        return Err(match ended {
+            Ok(Err(lost)) => RunError::Lease(lost),
+            Ok(Ok(())) => RunError::Ended("without an error".to_owned()),
+            Err(error) => RunError::Ended(error.to_string()),
+        });
     }
     Ok(())
+}
+
+/// By what name this process is known to others that want the same Lease. A Pod has one process of ours at a time; started anew it goes on
+/// with what it held.
+fn identity(pod: Option<&str>) -> String {
+    let started = || format!("{}-{}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
+    pod.map_or_else(|| format!("{}-{}", std::env::var("HOSTNAME").unwrap_or_else(|_| "host".to_owned()), started()), ToOwned::to_owned)
 }

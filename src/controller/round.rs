@@ -12,6 +12,7 @@ use super::clocks::Clocks;
 use crate::api::{ExecAccess, ExecAccessStatus, is_held};
 use crate::cluster_io::RequestError;
 use crate::cluster_io::apply::{self, Outcome};
+use crate::cluster_io::lease::Leads;
 use crate::cluster_io::recent::{Recent, version};
 use crate::cluster_io::report;
 use crate::cluster_io::review::reviews;
@@ -82,6 +83,10 @@ pub struct Rounds {
     silent: bool,
     /// Where this process has written.
     written: BTreeSet<Target>,
+    /// Whether this process may write.
+    leads: Leads,
+    /// For which term everything was listed.
+    term: u64,
 }
 
 /// What is left to be taken away.
@@ -116,7 +121,29 @@ impl Rounds {
             beside: false,
             silent: false,
             written: BTreeSet::new(),
+            leads: Leads::always(),
+            term: 0,
         }
+    }
+
+    /// Rounds that are made only while the right to write lasts. Of the term that is there now, everything is listed later than it began.
+    #[must_use]
+    pub fn led_by(mut self, leads: Leads) -> Self {
+        self.term = leads.term();
+        self.leads = leads;
+        self
+    }
+
+    /// Whether this process is the one that writes. When it has just become it, everything is listed afresh first.
+    pub fn leads(&mut self) -> bool {
+        let term = self.leads.term();
+        if self.term != term {
+            self.term = term;
+            self.watches.refresh();
+            self.recent.forget();
+            (self.reviewed, self.reported, self.contests) = (None, BTreeMap::new(), Contests::default());
+        }
+        self.leads.holds()
     }
 
     /// Rounds that take everything back, whatever is declared.
@@ -222,7 +249,7 @@ impl Rounds {
                 return self.report(plan.applied(), &failures, settled, stale, bindings_changed).await;
             }
             let going = going(&world.accesses);
-            let outcome = apply::apply(&self.client, self.watches.namespace(), plan, &mut self.recent, &self.metrics).await;
+            let outcome = apply::apply(&self.client, self.watches.namespace(), plan, &self.leads, &mut self.recent, &self.metrics).await;
             self.contests = std::mem::take(&mut self.contests).wrote(&outcome.plan.looks, &outcome.done);
             self.tell_released(&outcome, &going).await;
             bindings_changed |=
@@ -236,6 +263,9 @@ impl Rounds {
 
     /// Reviews and reports what is true after the last step.
     async fn report(&mut self, plan: Plan<Applied>, failures: &Failures, settled: bool, stale: bool, bindings_changed: bool) -> Verdict {
+        if !self.leads.holds() {
+            return Verdict::Waiting;
+        }
         if stale {
             // Our own memory may be what is old.
             self.recent.forget();

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::api::conditions::{ConditionType, Reason, Verdict, condition};
 use crate::api::{ExecAccess, ExecAccessStatus};
+use crate::cluster_io::lease::Leads;
 use crate::cluster_io::watch::{Watch, whole};
 use crate::cluster_io::{report, request};
 
@@ -22,12 +23,13 @@ use crate::cluster_io::{report, request};
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Looks for strays until `stop` says so.
-pub async fn run(client: Client, served: BTreeSet<String>, mut stop: watch::Receiver<bool>) {
+pub async fn run(client: Client, served: BTreeSet<String>, leads: Vec<Leads>, mut stop: watch::Receiver<bool>) {
     let touched = Arc::new(Notify::new());
     let watch: Watch<PartialObjectMeta<ExecAccess>> =
         Watch::start("execaccesses of all namespaces", Api::all(client.clone()), Config::default(), whole, vec![Arc::clone(&touched)]);
     while !*stop.borrow() {
-        for stray in watch.all().unwrap_or_default().iter().filter(|o| is_stray(o, &served)) {
+        // One that stands by everywhere says nothing.
+        for stray in watch.all().unwrap_or_default().iter().filter(|o| is_stray(o, &served) && leads.iter().any(Leads::holds)) {
             tell(&client, stray).await;
         }
         tokio::select! {

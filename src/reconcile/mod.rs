@@ -6,6 +6,7 @@ pub mod clock;
 pub mod contests;
 pub mod elements;
 pub mod finalizer;
+pub mod leadership;
 pub mod plan;
 pub mod seen;
 pub mod shared;

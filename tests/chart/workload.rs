@@ -35,10 +35,11 @@ fn every_container_runs_without_any_privilege() {
 }
 
 #[test]
-fn never_two_operators_at_a_time() {
-    let rendered = render(&[]);
-    let spec = &rendered.object("Deployment", "")["spec"];
-    assert_eq!((&spec["replicas"], &spec["strategy"]), (&json!(1), &json!({"type": "Recreate"})));
+fn the_next_operator_is_ready_before_the_last_one_ends() {
+    let spec = |settings: &[&str]| render(settings).object("Deployment", "")["spec"].clone();
+    let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}});
+    assert_eq!((&spec(&[])["replicas"], &spec(&[])["strategy"]), (&json!(1), &rolling));
+    assert_eq!(spec(&["replicas=3"])["replicas"], json!(3));
 }
 
 #[test]

@@ -40,6 +40,7 @@ mod ingress_controllers;
 mod instances;
 mod killed;
 mod layers;
+mod leadership;
 mod live_schema;
 mod operated;
 mod operator;

@@ -13,6 +13,7 @@ const PAGES: &[(&str, Before)] = &[
     ("docs/how-to/break-glass.md", Before::Installed),
     ("docs/how-to/confine.md", Before::Granted),
     ("docs/how-to/emergency-stop.md", Before::Granted),
+    ("docs/how-to/high-availability.md", Before::Installed),
     ("docs/how-to/install-on-helm-argocd.md", Before::ArgoCd),
     ("docs/how-to/observe-first.md", Before::Installed),
     ("docs/how-to/on-call-windows.md", Before::Installed),
@@ -38,6 +39,11 @@ async fn the_commands_to_confine_do_what_the_page_says() {
 #[tokio::test]
 async fn the_commands_to_stop_everything_do_what_the_page_says() {
     page("docs/how-to/emergency-stop.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_about_several_operators_do_what_the_page_says() {
+    page("docs/how-to/high-availability.md").await;
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ impl ControlPlane {
 
     /// The writes since then of the users whose name begins with `user_prefix`, in order.
     ///
-    /// Left out is what changes nothing: reviews, token requests and dry runs.
+    /// Left out is what changes nothing: reviews, token requests and dry runs; and the renewals of Leases, which go on for ever.
     pub async fn audit_writes(&self, since: Mark, user_prefix: &str) -> Vec<AuditEntry> {
         settle().await;
         self.audit_events(since).iter().filter_map(write_of).filter(|entry| entry.user.starts_with(user_prefix)).collect()
@@ -94,6 +94,7 @@ fn write_of(event: &Value) -> Option<AuditEntry> {
         uri: text(&event["requestURI"]),
     };
     let writes = ["create", "update", "patch", "delete", "deletecollection"].contains(&entry.verb.as_str());
-    let persistent = !REVIEWS.contains(&entry.resource.as_str()) && entry.subresource != "token" && !entry.uri.contains("dryRun=");
+    let persistent =
+        !REVIEWS.contains(&entry.resource.as_str()) && entry.resource != "leases" && entry.subresource != "token" && !entry.uri.contains("dryRun=");
     (writes && persistent).then_some(entry)
 }

@@ -173,6 +173,8 @@ impl ControlPlane {
             format!("--service-account-signing-key-file={}", service_accounts.key.display()),
             format!("--audit-policy-file={}", policy.display()),
             format!("--audit-log-path={}", self.audit_log().display()),
+            // In megabytes: by default it is begun anew at 100, and marks in it would lead nowhere.
+            "--audit-log-maxsize=4000".to_owned(),
             format!("--cert-dir={}", root.display()),
         ];
         let program = tools::path(self.version.api_server());

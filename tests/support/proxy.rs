@@ -143,13 +143,14 @@ async fn serve(port: u16, acceptor: TlsAcceptor, shared: Arc<Shared>) {
     }
 }
 
-/// Whether a request changes the cluster, apart from the Events, which nothing depends on.
+/// Whether a request changes the cluster, apart from the Events, which nothing depends on, and from the Lease, which is renewed by time.
 fn is_write(request: &Request<Incoming>) -> bool {
     let path = request.uri().path();
     let asks = ["subjectaccessreviews", "selfsubjectaccessreviews", "selfsubjectreviews", "tokenreviews", "events"];
     ![Method::GET, Method::HEAD].contains(request.method())
         && !asks.iter().any(|kind| path.ends_with(&format!("/{kind}")))
         && !path.contains("/events/")
+        && !path.contains("/leases/")
         && !request.uri().query().unwrap_or_default().contains("dryRun=")
 }
 
