@@ -39,7 +39,7 @@ impl Team {
         (self.leader().await, began.elapsed())
     }
 
-    async fn operators(&self) -> usize {
+    fn operators(&self) -> usize {
         self.release.kubelet.operators().len()
     }
 }
@@ -56,7 +56,7 @@ async fn team(values: &str) -> Team {
 #[tokio::test]
 async fn of_two_operators_one_writes_and_the_other_follows_within_a_second_when_it_is_told_to_end() {
     let team = team("{replicas: 2}").await;
-    becomes("two run", SOON, 2, async || team.operators().await).await;
+    becomes("two run", SOON, 2, async || team.operators()).await;
     let first = team.leader().await;
     assert!(first.contains("access"), "{first}");
     let mark = team.cp.audit_mark().await;
@@ -85,7 +85,7 @@ async fn of_two_operators_one_writes_and_the_other_follows_within_a_second_when_
 #[tokio::test]
 async fn one_that_vanishes_in_the_midst_of_a_burst_is_replaced_and_nothing_is_lost_or_done_twice() {
     let team = team("{replicas: 2}").await;
-    becomes("two run", SOON, 2, async || team.operators().await).await;
+    becomes("two run", SOON, 2, async || team.operators()).await;
     let first = team.leader().await;
     let mark = team.cp.audit_mark().await;
     let names: Vec<String> = (0..40).map(|n| format!("team-{n}")).collect();

@@ -47,6 +47,8 @@ pub struct Machine<J> {
     born: usize,
     /// How often others may have rewritten the flag.
     pub(super) rewrites: usize,
+    /// Somebody has taken away what confines since the plan was made.
+    loosened: bool,
 }
 
 impl<J: Judge> Machine<J> {
@@ -65,6 +67,7 @@ impl<J: Judge> Machine<J> {
             forged: BTreeSet::new(),
             born: 0,
             rewrites: 0,
+            loosened: false,
         }
     }
 
@@ -101,7 +104,10 @@ impl<J: Judge> Machine<J> {
             Operation::Stale(between) => {
                 let plan = self.plan();
                 self.happens(between)?;
+                // What confines may be taken away a moment before a right is given, as well as a moment after it: the next plan puts it right.
+                self.loosened = matches!(**between, Operation::Foreign(Edit::Unconfine | Edit::Loosen | Edit::Unenforce));
                 self.send_all(&plan, None)?;
+                self.loosened = false;
             }
             Operation::Settle => self.settle()?,
         }
@@ -231,7 +237,7 @@ impl<J: Judge> Machine<J> {
             if stale && write.direction != Direction::Narrow {
                 break;
             }
-            if !stale {
+            if !stale && !self.loosened {
                 self.sim.is_confined_where_it_is_let_in(std::slice::from_ref(write));
             }
             match self.send(write)? {
