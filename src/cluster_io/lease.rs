@@ -23,6 +23,8 @@ use crate::reconcile::leadership::{self, DURATION, Decision, RETRY, Record, Sigh
 pub const LEASE: &str = "argocd-access-operator";
 /// So soon it is tried again where the last picture was old.
 const AGAIN: Duration = Duration::from_millis(100);
+/// Whose a Lease is that was given back.
+const NOBODY: &str = "";
 /// What giving it back may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -266,7 +268,7 @@ impl Candidate {
             return;
         }
         self.resign();
-        let body = json!({"spec": {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": MicroTime(jiff::Timestamp::now())}});
+        let body = json!({"spec": {"holderIdentity": NOBODY, "leaseDurationSeconds": 1, "renewTime": MicroTime(jiff::Timestamp::now())}});
         match tokio::time::timeout(FAREWELL, self.merge(format!("give Lease {}/{LEASE} back", self.namespace), body)).await {
             Ok(Ok(_)) => tracing::info!(instance = self.namespace, "the Lease is given back"),
             Ok(Err(error)) => {
@@ -277,19 +279,29 @@ impl Candidate {
     }
 }
 
-/// Removes the Lease of an instance in which no operator is left, if its last holder has given it back: nothing of ours is to stay.
+/// Removes the Lease of an instance in which no operator is left: nothing of ours is to stay. Where its last holder has not given it back,
+/// it is waited until that one is silent for long enough; where it is renewed, it stays.
 ///
 /// # Errors
 /// When the API server refuses, cannot be reached, or does not answer in time.
 pub async fn remove(client: &Client, namespace: &str) -> Result<(), RequestError> {
     let api: Api<Lease> = Api::namespaced(client.clone(), namespace);
-    let Some(lease) = request(format!("read Lease {namespace}/{LEASE}"), api.get_opt(LEASE)).await? else { return Ok(()) };
-    if !record(&lease).holder.is_empty() {
-        return Ok(());
+    let began = Instant::now();
+    let mut first: Option<Sight> = None;
+    loop {
+        let Some(lease) = request(format!("read Lease {namespace}/{LEASE}"), api.get_opt(LEASE)).await? else { return Ok(()) };
+        let sight = leadership::look(first.clone(), Some(record(&lease)), began.elapsed());
+        match leadership::decide(NOBODY, sight.as_ref(), began.elapsed()) {
+            Decision::Wait(_) if first.is_some() && first != sight => return Ok(()),
+            Decision::Wait(left) => tokio::time::sleep(left.min(RETRY)).await,
+            Decision::Create | Decision::Renew | Decision::Take => {
+                let preconditions = Preconditions { uid: lease.metadata.uid, resource_version: lease.metadata.resource_version };
+                let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+                return request(format!("delete Lease {namespace}/{LEASE}"), api.delete(LEASE, &params)).await.map(drop);
+            }
+        }
+        first = sight;
     }
-    let preconditions = Preconditions { uid: lease.metadata.uid, resource_version: lease.metadata.resource_version };
-    let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-    request(format!("delete Lease {namespace}/{LEASE}"), api.delete(LEASE, &params)).await.map(drop)
 }
 
 fn set(body: &mut Value, key: &str, value: Value) {

@@ -5,7 +5,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use argocd_access::api::ExecAccess;
+use argocd_access::cluster_io::lease::LEASE;
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
@@ -132,6 +134,8 @@ async fn after_an_uninstall_without_hooks_restore_takes_everything_back_from_a_l
         assert_eq!(after.get(name), Some(object), "{name}");
     }
     team.has_no_trace().await;
+    let lease: Api<Lease> = Api::namespaced(cp.client(), &namespace);
+    assert_eq!(lease.get_opt(LEASE).await.unwrap(), None, "no operator is left that would need it");
     let left: Vec<String> = team.accesses().list(&ListParams::default()).await.unwrap().iter().map(ResourceExt::name_any).collect();
     assert_eq!(left, ["everywhere"], "the one that waited is gone");
 
