@@ -15,6 +15,106 @@ use prometheus_client::registry::Registry;
 
 use crate::reconcile::Kind;
 
+/// What one metric is. The page that lists them is made from this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// Its name, without what all have in common.
+    name: &'static str,
+    /// Its type, as the text format calls it.
+    pub kind: &'static str,
+    /// What it says; without a full stop, which the text format adds.
+    pub help: &'static str,
+    /// Its labels, and what they hold.
+    pub labels: &'static [(&'static str, &'static str)],
+    /// When to look, or to be woken.
+    pub watch: &'static str,
+}
+
+const PREFIX: &str = "argocd_access";
+const INSTANCE: (&str, &str) = ("instance", "the namespace of the Argo CD instance");
+
+const WRITES: Described = Described {
+    name: "writes",
+    kind: "counter",
+    help: "Writes to the API server, by kind of object and result",
+    labels: &[("object", "the kind, or ExecAccessStatus"), ("result", "ok, stale (somebody wrote in between: it is planned anew), failed")],
+    watch: "`failed` grows: the operator's log and the conditions say WriteFailed and why. `ok` grows without end while nothing is changed: somebody writes against it",
+};
+const ROUNDS: Described = Described {
+    name: "rounds",
+    kind: "counter",
+    help: "Reconcile rounds, by outcome",
+    labels: &[("outcome", "quiet (nothing left to do), unsettled (goes on at once), waiting (for a list of some kind), failed")],
+    watch: "`failed` or `waiting` grows for minutes",
+};
+const DURATION: Described = Described {
+    name: "round_duration_seconds",
+    kind: "histogram",
+    help: "How long a reconcile round took",
+    labels: &[],
+    watch: "a round takes longer than 5 s: an end may be kept later than promised",
+};
+const OBJECTS: Described = Described {
+    name: "objects",
+    kind: "gauge",
+    help: "ExecAccess objects, by instance and status of Ready",
+    labels: &[INSTANCE, ("ready", "True, False, Unknown")],
+    watch: "`False` for an hour, if you suspend nothing",
+};
+const LAST_ROUND: Described = Described {
+    name: "last_round_timestamp_seconds",
+    kind: "gauge",
+    help: "When the last reconcile round of the instance ended",
+    labels: &[INSTANCE],
+    watch: "older than two minutes on the operator that leads: nothing is withdrawn any more. Wake somebody",
+};
+const SKEW: Described = Described {
+    name: "clock_skew_seconds",
+    kind: "gauge",
+    help: "By how much the API server's clock is ahead of the operator's (negative: behind); NaN while it is not known",
+    labels: &[],
+    watch: "more than 5 in either direction: `ClockSynced` is False",
+};
+const WATCHES: Described = Described {
+    name: "watch_healthy",
+    kind: "gauge",
+    help: "1 when every watch of the kind works, 0 when one fails",
+    labels: &[("kind", "the kind, in the plural")],
+    watch: "0 for minutes: nothing is given that depends on the kind",
+};
+const CONTENDED: Described = Described {
+    name: "contended_fields",
+    kind: "gauge",
+    help: "Values that are not written for now, because somebody keeps rewriting them",
+    labels: &[INSTANCE],
+    watch: "not 0: the condition with the reason Contended names who",
+};
+const LEADER: Described = Described {
+    name: "leader",
+    kind: "gauge",
+    help: "1 when this operator writes in the instance, 0 when it stands by",
+    labels: &[INSTANCE],
+    watch: "the sum over all operators is not 1 for a minute: nobody withdraws. Wake somebody",
+};
+const BUILD: Described =
+    Described { name: "build", kind: "info", help: "The version that is running", labels: &[("version", "that of the program")], watch: "" };
+
+/// Every metric.
+pub const ALL: [Described; 10] = [LEADER, LAST_ROUND, ROUNDS, DURATION, OBJECTS, WRITES, WATCHES, CONTENDED, SKEW, BUILD];
+
+impl Described {
+    /// Its name as it is scraped; of a histogram without the endings of its parts.
+    #[must_use]
+    pub fn scraped(&self) -> String {
+        let ending = match self.kind {
+            "counter" => "_total",
+            "info" => "_info",
+            _ => "",
+        };
+        format!("{PREFIX}_{}{ending}", self.name)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WriteLabels {
     object: &'static str,
@@ -60,27 +160,23 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("argocd_access");
+        let mut registry = Registry::with_prefix(PREFIX);
         let (writes, rounds) = (Family::default(), Family::default());
         let (objects, last_round, watches, contended) = (Family::default(), Family::default(), Family::default(), Family::default());
+        let leader = Family::default();
         let duration = Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
-        registry.register("writes", "Writes to the API server, by kind of object and result", writes.clone());
-        registry.register("rounds", "Reconcile rounds, by outcome", rounds.clone());
-        registry.register("round_duration_seconds", "How long a reconcile round took", duration.clone());
-        registry.register("objects", "ExecAccess objects, by instance and status of Ready", objects.clone());
-        registry.register("last_round_timestamp_seconds", "When the last reconcile round of the instance ended", last_round.clone());
         let skew = Gauge::default();
         skew.set(f64::NAN);
-        registry.register(
-            "clock_skew_seconds",
-            "By how much the API server's clock is ahead of the operator's (negative: behind); NaN while it is not known",
-            skew.clone(),
-        );
-        registry.register("watch_healthy", "1 when every watch of the kind works, 0 when one fails", watches.clone());
-        registry.register("contended_fields", "Values that are not written for now, because somebody keeps rewriting them", contended.clone());
-        let leader = Family::default();
-        registry.register("leader", "1 when this operator writes in the instance, 0 when it stands by", leader.clone());
-        registry.register("build", "The version that is running", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        registry.register(WRITES.name, WRITES.help, writes.clone());
+        registry.register(ROUNDS.name, ROUNDS.help, rounds.clone());
+        registry.register(DURATION.name, DURATION.help, duration.clone());
+        registry.register(OBJECTS.name, OBJECTS.help, objects.clone());
+        registry.register(LAST_ROUND.name, LAST_ROUND.help, last_round.clone());
+        registry.register(SKEW.name, SKEW.help, skew.clone());
+        registry.register(WATCHES.name, WATCHES.help, watches.clone());
+        registry.register(CONTENDED.name, CONTENDED.help, contended.clone());
+        registry.register(LEADER.name, LEADER.help, leader.clone());
+        registry.register(BUILD.name, BUILD.help, Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Self { registry: Mutex::new(registry), writes, rounds, duration, objects, last_round, watches, contended, leader, skew }
     }
 }
@@ -160,6 +256,31 @@ mod tests {
             "argocd_access_build_info{version=",
         ] {
             assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+
+    /// What is listed is what there is: names, types, and labels.
+    #[test]
+    fn every_metric_that_is_shown_is_described_and_every_one_that_is_described_is_shown() {
+        let metrics = Metrics::default();
+        metrics.written(Kind::ConfigMap, "ok");
+        metrics.watch("pods", false);
+        metrics.contended("argocd", 2);
+        metrics.round("argocd", "quiet", Duration::ZERO, jiff::Timestamp::UNIX_EPOCH);
+        metrics.objects("argocd", [("True", 1), ("False", 0), ("Unknown", 0)]);
+        metrics.clock_skew(None);
+        metrics.leads("argocd", true);
+        let text = metrics.text();
+        let mut shown: Vec<String> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(ToOwned::to_owned).collect();
+        let mut described: Vec<String> = ALL.iter().map(|metric| format!("{PREFIX}_{} {}", metric.name, metric.kind)).collect();
+        shown.sort();
+        described.sort();
+        assert_eq!(shown, described);
+        for metric in ALL {
+            let first = text.lines().find(|line| line.starts_with(&metric.scraped())).unwrap_or_else(|| panic!("{} in {text}", metric.scraped()));
+            let labels = first.split_once('{').map_or("", |(_, rest)| rest.split('}').next().unwrap());
+            let names: Vec<&str> = labels.split(',').filter_map(|pair| pair.split_once('=')).map(|(name, _)| name).filter(|n| *n != "le").collect();
+            assert_eq!(names, metric.labels.iter().map(|(name, _)| *name).collect::<Vec<_>>(), "{}", metric.scraped());
         }
     }
 }

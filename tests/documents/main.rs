@@ -4,6 +4,7 @@
 //! * [`manifests_shown`]: every YAML block is accepted by the API server, or by the chart.
 //! * [`examples`]: every file of examples/ is applied and reaches the condition that it promises.
 //! * [`references`]: links, file names, reasons and conditions exist; nothing names a machine or a registry.
+//! * [`names`]: metrics, options of the command line and values of the chart exist.
 //! * [`demo`]: `make demo` and `make demo-down`.
 //!
 //! The pages of docs/reference/ are written by a target of their own, tests/documents/reference.
@@ -26,5 +27,6 @@ mod demo;
 mod examples;
 mod manifests_shown;
 mod markdown;
+mod names;
 mod references;
 mod session;

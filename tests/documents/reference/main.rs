@@ -17,8 +17,10 @@ mod compatibility;
 mod conditions;
 mod configuration;
 mod ingress;
+mod metrics;
 mod resource;
 mod table;
+mod troubleshooting;
 
 use std::{
     path::{Path, PathBuf},
@@ -28,13 +30,15 @@ use std::{
 /// The name of a page, and what writes it.
 type Page = (&'static str, fn() -> String);
 
-const PAGES: [Page; 7] = [
+const PAGES: [Page; 9] = [
     ("cli.md", cli::page),
     ("compatibility.md", compatibility::page),
     ("conditions.md", conditions::page),
     ("configuration.md", configuration::page),
     ("execaccess.md", resource::exec_access),
     ("ingress.md", ingress::page),
+    ("metrics.md", metrics::page),
+    ("troubleshooting.md", troubleshooting::page),
     ("liveresourceaccess.md", resource::live_resource_access),
 ];
 
