@@ -12,6 +12,7 @@
 //! | [`reconcile`] | writes and their order, time, values in objects of others: for every resource | no |
 //! | [`exec`] | `ExecAccess`: world in, plan and verdicts out | no |
 //! | [`explain`] | why a terminal does not open, and what mends it; who can open one | no |
+//! | [`shell`] | text as a word of a shell's command | no |
 //! | [`cluster_io`] | watches, writes, reviews, statuses, Events | yes |
 //! | [`controller`] | the loops that join the above, and the HTTP server | yes |
 //! | [`cli`] | the commands | yes |
@@ -32,3 +33,4 @@ pub mod ingress;
 pub mod metrics;
 pub mod ownership;
 pub mod reconcile;
+pub mod shell;

@@ -17,6 +17,7 @@ use crate::reconcile::write::{Direction, Kind, Layer, Target, Wanted};
 
 mod backend_config;
 mod front;
+pub mod inspect;
 mod route;
 mod verdict;
 mod wish;

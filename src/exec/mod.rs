@@ -33,7 +33,7 @@ pub mod unreadable;
 pub mod world;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use plan::{Outlook, Plan, plan};
 pub use world::World;

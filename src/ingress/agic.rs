@@ -12,6 +12,7 @@ pub const PROFILE: Profile = Profile {
     controllers: &["azure/application-gateway"],
     classes: &["azure/application-gateway", "azure-application-gateway"],
     globs: false,
+    essential: &[],
     needs,
     grpc,
     note: "It passes WebSockets by itself. Its health probe must not be the path of the terminal.",

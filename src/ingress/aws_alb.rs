@@ -22,6 +22,7 @@ pub const PROFILE: Profile = Profile {
     controllers: &["ingress.k8s.aws/alb"],
     classes: &["alb"],
     globs: true,
+    essential: &[],
     needs,
     grpc,
     note: "It passes WebSockets by itself; at most 4000 seconds. The other attributes of the list stay. In an IngressGroup the attribute is the group's, and left alone.",

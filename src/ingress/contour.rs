@@ -15,6 +15,7 @@ pub const PROFILE: Profile = Profile {
     controllers: &["projectcontour.io/ingress-controller", "projectcontour.io/"],
     classes: &["contour"],
     globs: false,
+    essential: &["projectcontour.io/websocket-routes"],
     needs,
     grpc,
     note: "Without the list it passes no WebSocket. The element is the path of the Ingress that leads to argocd-server.",

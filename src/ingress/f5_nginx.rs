@@ -14,6 +14,7 @@ pub const PROFILE: Profile = Profile {
     controllers: &["nginx.org/ingress-controller"],
     classes: &[],
     globs: false,
+    essential: &["nginx.org/websocket-services"],
     needs,
     grpc,
     note: "Without the list it passes no WebSocket.",

@@ -23,6 +23,7 @@ pub const PROFILE: Profile = Profile {
     controllers: &[],
     classes: &["gce", "gce-internal"],
     globs: true,
+    essential: &[],
     needs,
     grpc,
     note: "It ends every connection after timeoutSec, 30 seconds by default. The operator sets that in the BackendConfig which argocd-server's Service names; where there is none, it says what to create.",

@@ -12,6 +12,7 @@ pub const PROFILE: Profile = Profile {
     controllers: &["haproxy-ingress.github.io/controller", "haproxy-ingress.github.io/controller/"],
     classes: &["haproxy"],
     globs: false,
+    essential: &[],
     needs,
     grpc,
     note: "It passes WebSockets by itself.",

@@ -16,6 +16,7 @@ pub const PROFILE: Profile = Profile {
     controllers: &["haproxy.org/ingress-controller", "haproxy.org/ingress-controller/"],
     classes: &["haproxy"],
     globs: false,
+    essential: &[],
     needs,
     grpc,
     note: "It passes WebSockets by itself, and keeps an idle one for an hour. A longer time is timeout-tunnel in the controller's own ConfigMap, which a person sets.",

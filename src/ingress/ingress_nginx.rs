@@ -14,6 +14,7 @@ pub const PROFILE: Profile = Profile {
     controllers: &["k8s.io/ingress-nginx", "webapprouting.kubernetes.azure.com/nginx", "webapprouting.kubernetes.azure.com/nginx/"],
     classes: &["nginx"],
     globs: false,
+    essential: &[],
     needs,
     grpc,
     note: "It passes WebSockets by itself. The list is F5's, without effect here and harmless: most guides show it.",

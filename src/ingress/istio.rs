@@ -12,6 +12,7 @@ pub const PROFILE: Profile = Profile {
     controllers: &["istio.io/ingress-controller"],
     classes: &["istio"],
     globs: false,
+    essential: &[],
     needs,
     grpc,
     note: "It passes WebSockets by itself, and sets no time-out.",

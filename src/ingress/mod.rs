@@ -33,6 +33,8 @@ pub struct Profile {
     pub classes: &'static [&'static str],
     /// Whether a path of type `ImplementationSpecific` is an exact one unless it holds `*`.
     pub globs: bool,
+    /// The annotations without which it passes no WebSocket at all.
+    pub essential: &'static [&'static str],
     /// What a terminal needs from it.
     pub needs: fn(&Ask<'_>) -> Needs,
     /// Whether it speaks to this backend in a way that carries gRPC and no WebSocket.

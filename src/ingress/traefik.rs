@@ -13,6 +13,7 @@ pub const PROFILE: Profile = Profile {
     controllers: &["traefik.io/ingress-controller"],
     classes: &["traefik"],
     globs: false,
+    essential: &[],
     needs,
     grpc,
     note: "It passes WebSockets by itself. The time-outs of its entry points are for requests, not for connections that were upgraded.",

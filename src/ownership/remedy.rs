@@ -5,6 +5,7 @@ use serde_json::json;
 use super::owner::{Keeper, Owner};
 use crate::api::FIELD_MANAGER;
 use crate::argocd::tracking::Place;
+use crate::shell::word;
 
 /// The line of the values of Helm's argo-cd chart that sets this field.
 #[must_use]
@@ -67,7 +68,7 @@ pub fn kubectl(place: Place<'_>, path: &[&str], value: &str) -> String {
     let namespace = place.namespace.map(|n| format!("-n {n} ")).unwrap_or_default();
     // `argocd` alone is a category for kubectl, ours included.
     let kind = if place.kind == "ArgoCD" { "argocds.argoproj.io".to_owned() } else { place.kind.to_lowercase() };
-    format!("kubectl {namespace}patch {kind} {} --type merge -p '{patch}'", place.name)
+    format!("kubectl {namespace}patch {kind} {} --type merge -p {}", place.name, word(&patch.to_string()))
 }
 
 /// A path for a person to read, such as `data."exec.enabled"`.

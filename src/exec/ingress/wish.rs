@@ -17,6 +17,11 @@ pub struct Wish {
 }
 
 impl Wish {
+    /// Nothing but that a connection lasts.
+    pub fn lasting(seconds: u64) -> Self {
+        Self { seconds: Some(seconds), annotations: BTreeMap::new(), conflicts: BTreeMap::new() }
+    }
+
     /// Adds them up.
     pub fn of(cases: &[Case]) -> Self {
         let mut wish = Self { seconds: None, annotations: BTreeMap::new(), conflicts: BTreeMap::new() };
