@@ -31,10 +31,16 @@ pub fn man() -> Result<(), CliError> {
     command.build();
     let mut text = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut text).map_err(CliError::Man)?;
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
-        clap_mangen::Man::new(sub.clone()).render(&mut text).map_err(CliError::Man)?;
-    }
+    pages(&command, &mut text)?;
     print(&text);
+    Ok(())
+}
+
+fn pages(command: &clap::Command, text: &mut Vec<u8>) -> Result<(), CliError> {
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        clap_mangen::Man::new(sub.clone()).render(text).map_err(CliError::Man)?;
+        pages(sub, text)?;
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The commands. One file for each.
 
 pub mod crds;
+pub mod explain;
 pub mod generate;
 pub mod plan;
 pub mod restore;
@@ -8,10 +9,11 @@ pub mod run;
 pub mod stop;
 pub mod who_can;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::config::{Config, ConfigError};
 
@@ -55,6 +57,8 @@ enum Command {
     /// Show what would change, without changing anything: what ExecAccess objects in files would do, or what the operator would do now.
     /// The exit status is 0 when nothing would change, 2 when something would, 1 when no plan can be made.
     Plan(plan::PlanArgs),
+    /// Say why something does not open, and what mends it.
+    Explain(explain::ExplainArgs),
     /// Answer who can do something by Argo CD's policy.
     #[command(subcommand)]
     WhoCan(who_can::WhoCan),
@@ -131,6 +135,9 @@ pub enum CliError {
     /// Something cannot be written as YAML.
     #[error("write YAML")]
     Yaml(#[source] serde_yaml::Error),
+    /// A kubeconfig that was named cannot be used.
+    #[error("read the kubeconfig")]
+    NamedKubeconfig(#[source] Box<kube::config::KubeconfigError>),
     /// Something could not be taken back.
     #[error("{0}")]
     Restore(String),
@@ -159,6 +166,7 @@ impl Cli {
             Command::Stop(args) => stop::stop(args).await?,
             Command::Restore(args) => restore::restore(args).await?,
             Command::Plan(args) => return plan::plan(args).await,
+            Command::Explain(args) => return Ok(Box::pin(explain::run(args)).await.unwrap_or_else(|error| cannot_tell(&error))),
             Command::WhoCan(question) => return who_can::run(question).await,
             Command::Crds => crds::print()?,
             Command::Completions(args) => generate::completions(&args),
@@ -185,6 +193,26 @@ async fn connect() -> Result<(kube::Client, String), CliError> {
     let namespace = config.default_namespace.clone();
     let client = kube::Client::try_from(config).map_err(|e| CliError::Client(Box::new(e)))?;
     Ok((client, namespace))
+}
+
+/// The same for a kubeconfig or a context that is named; without either, the usual one.
+async fn connect_to(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<(kube::Client, String), CliError> {
+    if kubeconfig.is_none() && context.is_none() {
+        return connect().await;
+    }
+    let failed = |error| CliError::NamedKubeconfig(Box::new(error));
+    let read = kubeconfig.map_or_else(Kubeconfig::read, Kubeconfig::read_from).map_err(failed)?;
+    let options = KubeConfigOptions { context: context.map(ToOwned::to_owned), ..KubeConfigOptions::default() };
+    let config = kube::Config::from_custom_kubeconfig(read, &options).await.map_err(failed)?;
+    let namespace = config.default_namespace.clone();
+    let client = kube::Client::try_from(config).map_err(|e| CliError::Client(Box::new(e)))?;
+    Ok((client, namespace))
+}
+
+/// Where 1 is an answer, a failure must not look like one.
+fn cannot_tell(error: &CliError) -> ExitCode {
+    eprintln!("argocd-access: {}", chain(error));
+    ExitCode::from(explain::UNKNOWN)
 }
 
 impl InstanceArgs {

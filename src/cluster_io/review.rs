@@ -22,7 +22,11 @@ pub async fn reviews(client: &Client, instance: &str, service_account: &str, nam
     futures::stream::iter(namespaces).map(ask).buffer_unordered(AT_ONCE).collect().await
 }
 
-async fn review(client: &Client, instance: &str, service_account: &str, namespace: &str) -> Result<Review, RequestError> {
+/// Asks about one namespace.
+///
+/// # Errors
+/// When the question may not be asked, or there is no answer.
+pub async fn review(client: &Client, instance: &str, service_account: &str, namespace: &str) -> Result<Review, RequestError> {
     let question = |verb: &'static str, subresource: Option<&'static str>| ask(client, instance, service_account, namespace, verb, subresource);
     Ok(Review {
         pods_get: question("get", None).await?,

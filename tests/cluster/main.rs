@@ -10,8 +10,8 @@
 //! * [`confinement`], [`stop`]: what argocd-server may not do, whatever its rights; and taking everything back at once.
 //! * [`state_machine`]: random lives of whole instances; [`sequences`] is what it shares with the unit tests. [`killed`]: killed at any write.
 //! * [`uninstall`]: removing the operator, with its hooks and without.
-//! * [`plan`]: what would change.
 //! * [`schema`], [`live_schema`]: the CustomResourceDefinitions. [`operator`]: the program itself.
+//! * [`plan`]: what would change. [`explain`]: what keeps a person from a terminal.
 //! * [`world`] and [`hands`] are what these share; [`bench`] and [`bench_operator`] test the test bench.
 #![allow(
     clippy::unwrap_used,
@@ -32,6 +32,7 @@ mod bench;
 mod bench_operator;
 mod confinement;
 mod exclusive;
+mod explain;
 mod half_world;
 mod hands;
 mod in_place;

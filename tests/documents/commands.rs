@@ -13,6 +13,7 @@ const PAGES: &[(&str, Before)] = &[
     ("docs/how-to/break-glass.md", Before::Installed),
     ("docs/how-to/confine.md", Before::Granted),
     ("docs/how-to/emergency-stop.md", Before::Granted),
+    ("docs/how-to/explain.md", Before::ArgoCd),
     ("docs/how-to/high-availability.md", Before::Installed),
     ("docs/how-to/install-on-helm-argocd.md", Before::ArgoCd),
     ("docs/how-to/observe-first.md", Before::Installed),
@@ -44,6 +45,11 @@ async fn the_commands_to_stop_everything_do_what_the_page_says() {
 #[tokio::test]
 async fn the_commands_about_several_operators_do_what_the_page_says() {
     page("docs/how-to/high-availability.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_to_explain_do_what_the_page_says() {
+    page("docs/how-to/explain.md").await;
 }
 
 #[tokio::test]

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
 use tokio::sync::Notify;
 
 use super::{PlanArgs, PlanError};
-use crate::cli::{CliError, connect};
+use crate::cli::{CliError, connect_to};
 use crate::cluster_io::recent::Recent;
 use crate::cluster_io::request;
 use crate::cluster_io::snapshot::{ClusterWatches, InstanceWatches, Outside};
@@ -18,22 +16,9 @@ use crate::exec::World;
 /// So long it may take until everything is listed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A client for the cluster that is meant, and its default namespace.
-async fn client(args: &PlanArgs) -> Result<(Client, String), CliError> {
-    if args.against.is_none() && args.context.is_none() {
-        return connect().await;
-    }
-    let failed = |error| PlanError::Kubeconfig(Box::new(error));
-    let kubeconfig = args.against.as_ref().map_or_else(Kubeconfig::read, Kubeconfig::read_from).map_err(failed)?;
-    let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(failed)?;
-    let namespace = config.default_namespace.clone();
-    Ok((Client::try_from(config).map_err(|e| CliError::Client(Box::new(e)))?, namespace))
-}
-
 /// Looks at the instance.
 pub async fn world(args: &PlanArgs) -> Result<(InstanceConfig, World), CliError> {
-    let (client, namespace) = client(args).await?;
+    let (client, namespace) = connect_to(args.against.as_deref(), args.context.as_deref()).await?;
     let config = args.instance.load(&namespace)?;
     let instance = config.instances.first().cloned().ok_or(CliError::Usage("the configuration names no instance"))?;
     let touched = Arc::new(Notify::new());

@@ -99,9 +99,6 @@ pub enum PlanError {
         /// The instance.
         instance: String,
     },
-    /// A kubeconfig cannot be used.
-    #[error("read the kubeconfig")]
-    Kubeconfig(#[source] Box<kube::config::KubeconfigError>),
     /// The cluster was not seen in time.
     #[error("look at the cluster: {0}")]
     Cluster(String),
