@@ -2,8 +2,8 @@
 
 use super::{Cause, Name, Row};
 
-const DENIED: &str = "no tab \"Terminal\"; HTTP 401, permission denied: exec, create";
-const NO_POD: &str = "HTTP 400, the pod doesn't belong to the specified app";
+const DENIED: &str = "no tab \"Terminal\"; HTTP 401, permission denied: exec, create (or: applications, get)";
+const NO_POD: &str = "HTTP 400, Pod doesn't belong to specified app";
 const SILENT: &str = "a blinking cursor and no prompt; the connection is closed at once";
 
 const fn row(id: &'static str, link: Name, symptom: &'static str, message: &'static str, mend: &'static str) -> Row {
@@ -45,7 +45,7 @@ pub(super) const fn of(cause: Cause) -> Row {
         Cause::LabelMissing => row(
             "argocd-cm-unlabelled",
             Name::Settings,
-            "every request fails: error retrieving argocd-cm",
+            "nobody is logged in any more: HTTP 401, Invalid token",
             "argocd-cm lacks the label app.kubernetes.io/part-of=argocd, without which Argo CD does not see it",
             "set the label",
         ),
@@ -73,7 +73,7 @@ pub(super) const fn of(cause: Cause) -> Row {
         Cause::ApplicationMissing => row(
             "application-missing",
             Name::Application,
-            "HTTP 404, app not found",
+            "HTTP 404, App not found",
             "there is no such Application in that namespace",
             "name it as PROJECT/NAME, or as PROJECT/NAMESPACE/NAME where it lives in another namespace than Argo CD",
         ),
@@ -87,7 +87,7 @@ pub(super) const fn of(cause: Cause) -> Row {
         Cause::ProjectDiffers => row(
             "project-differs",
             Name::Application,
-            "HTTP 400, the wrong project",
+            "HTTP 400, The wrong project was specified for the app",
             "the Application is of another project than the one that was named",
             "name the project that it is of; policy lines must name that one, too",
         ),
@@ -129,7 +129,7 @@ pub(super) const fn of(cause: Cause) -> Row {
         Cause::PolicyBroken => row(
             "policy-broken",
             Name::Policy,
-            "every request of everybody fails in Argo CD",
+            "every request of everybody fails in Argo CD, and /terminal is closed without an answer",
             "a line of argocd-rbac-cm cannot be loaded, and with it the whole policy",
             "turn the line into a comment, or write it anew",
         ),
@@ -220,14 +220,14 @@ pub(super) const fn of(cause: Cause) -> Row {
         Cause::DestinationNone => row(
             "destination-none",
             Name::Destination,
-            "HTTP 500, cannot get the cluster's configuration",
+            "HTTP 400, Cannot get raw cluster config",
             "the Application names no destination cluster",
             "set spec.destination of the Application",
         ),
         Cause::InClusterDisabled => row(
             "destination-disabled",
             Name::Destination,
-            "HTTP 500, cannot get the cluster's configuration",
+            "HTTP 400, Cannot get raw cluster config",
             "cluster.inClusterEnabled of argocd-cm switches the cluster off that Argo CD runs in",
             "switch it on, or deploy elsewhere",
         ),
@@ -248,7 +248,7 @@ pub(super) const fn of(cause: Cause) -> Row {
         Cause::PodsGet => row(
             "kubernetes-pods-get",
             Name::Kubernetes,
-            "HTTP 500, cannot find the pod",
+            "HTTP 400, Cannot find pod",
             "the identity of argocd-server may not get pods in the namespace",
             "bind it to a Role with pods get, and pods/exec get and create",
         ),
@@ -291,24 +291,24 @@ pub(super) const fn of(cause: Cause) -> Row {
         Cause::PodNotRunning => row(
             "pod-not-running",
             Name::Pod,
-            "HTTP 400, pod not running",
+            "HTTP 400, Pod not running",
             "the Pod is not in the phase Running",
             "see why the Pod does not run, or delete it where something makes it anew",
         ),
         Cause::ContainerMissing => {
-            row("container-missing", Name::Pod, "HTTP 400, cannot find the container", "the Pod has no such container", "name one of its containers")
+            row("container-missing", Name::Pod, "HTTP 400, Cannot find container", "the Pod has no such container", "name one of its containers")
         }
         Cause::ContainerEphemeral => row(
             "container-ephemeral",
             Name::Pod,
-            "HTTP 400, cannot find the container",
+            "HTTP 400, Cannot find container",
             "it is an ephemeral container, into which Argo CD opens no terminal in any version",
             "use kubectl attach",
         ),
         Cause::ContainerSidecar => row(
             "container-sidecar",
             Name::Pod,
-            "HTTP 400, cannot find the container",
+            "HTTP 400, Cannot find container",
             "it is an init container, into which Argo CD opens a terminal since 3.3.5, and while it runs",
             "upgrade Argo CD",
         ),

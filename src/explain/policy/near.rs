@@ -17,9 +17,12 @@ const KEY: &str = "policy.zz-argocd-access-explain.csv";
 /// What refuses, where no line denies it.
 pub(super) fn find(case: &Case<'_>, refused: (&'static str, &'static str)) -> Link {
     let (cause, why) = guess(case, refused);
+    // argocd-server asks for this first, and names it.
+    let neither = refused != ASKED[0] && !case.asking.allowed(case.texts, ASKED[0]);
+    let what = if neither { format!("applications, get and {}", asked(case, refused)) } else { asked(case, refused) };
     let fact = match why {
-        Some(why) => format!("nothing allows {}: {why}", asked(case, refused)),
-        None => format!("nothing allows {}", asked(case, refused)),
+        Some(why) => format!("nothing allows {what}: {why}"),
+        None => format!("nothing allows {what}"),
     };
     Link::closed(NAME, cause, fact).mended_by(if cause == Cause::NoEmailScope { mend::scopes(case) } else { mend::grant(case) })
 }
