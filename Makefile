@@ -75,7 +75,7 @@ owners: ## beside Helm 3 and 4, and beside an Argo CD that manages itself, each 
 owners.run = $(need_tools) && $(guard) $(CARGO) test --locked --test owners
 
 terminal: ## terminals through a real Argo CD, on two Kubernetes versions
-terminal.run = $(need_tools) && tests/tools/debian && $(guard) $(CARGO) test --locked --test terminal --test terminal-older-kubernetes
+terminal.run = $(need_tools) && tests/tools/debian && $(guard) $(CARGO) test --locked --test terminal --test terminal-older-kubernetes --test terminal-explain
 
 documents: ## what the documents say is true, and the code's own documentation builds
 documents.run = $(need_tools) && $(guard) $(CARGO) test --locked --test documents && $(CARGO) test --locked --doc \

@@ -125,12 +125,26 @@ impl ArgoCd {
         self.start_server().await;
     }
 
+    /// The same with the settings that only a start reads, as the Deployment takes them from argocd-cmd-params-cm.
+    pub async fn restart_server_as_configured(&mut self) {
+        let maps = Api::<ConfigMap>::namespaced(self.control_plane.client(), &self.namespace);
+        let data = maps.get("argocd-cmd-params-cm").await.expect("argocd-cmd-params-cm").data.unwrap_or_default();
+        let namespaces = data.get("application.namespaces").map(String::as_str).unwrap_or_default();
+        self.options.application_namespaces = namespaces.split(',').filter(|name| !name.is_empty()).map(ToOwned::to_owned).collect();
+        self.restart_server().await;
+    }
+
     /// The session token of a person with these groups, as a login through an identity provider leads to.
     pub fn person_token(&self, user: &str, groups: &[&str]) -> String {
+        self.person_token_with(user, groups, None)
+    }
+
+    /// The same with an e-mail address.
+    pub fn person_token_with(&self, user: &str, groups: &[&str], email: Option<&str>) -> String {
         assert!(user == "admin" || self.options.people.contains(&user), "{user} is not among the people of the instance");
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs();
         let claims = json!({
-            "iss": "argocd", "sub": format!("{user}:login"), "groups": groups,
+            "iss": "argocd", "sub": format!("{user}:login"), "groups": groups, "email": email,
             "iat": now, "nbf": now, "exp": now + TOKEN_SECONDS.unsigned_abs(), "jti": random(),
         });
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -165,8 +179,24 @@ impl ArgoCd {
         pod: &str,
         destination: &str,
     ) -> Result<Terminal, Refused> {
+        self.terminal_into(port, token, application, application_namespace, project, pod, destination, "main").await
+    }
+
+    /// The same into another container.
+    #[allow(clippy::too_many_arguments, reason = "the parameters of Argo CD's own address")]
+    pub async fn terminal_into(
+        &self,
+        port: u16,
+        token: &str,
+        application: &str,
+        application_namespace: &str,
+        project: &str,
+        pod: &str,
+        destination: &str,
+        container: &str,
+    ) -> Result<Terminal, Refused> {
         let query = format!(
-            "pod={pod}&container=main&appName={application}&appNamespace={application_namespace}&projectName={project}&namespace={destination}"
+            "pod={pod}&container={container}&appName={application}&appNamespace={application_namespace}&projectName={project}&namespace={destination}"
         );
         Terminal::open(&format!("ws://127.0.0.1:{port}/terminal?{query}"), token).await
     }

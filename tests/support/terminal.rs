@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
-    tungstenite::{Error, Message, client::IntoClientRequest},
+    tungstenite::{Error, Message, client::IntoClientRequest, error::ProtocolError},
 };
 
 use super::process::random;
@@ -24,7 +24,7 @@ pub struct Terminal {
 /// argocd-server's refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// The HTTP status: 401 without permission, 404 where terminals are off.
+    /// The HTTP status: 401 without permission, 404 where terminals are off; 0 where there was no answer at all.
     pub status: u16,
     /// What it said.
     pub body: String,
@@ -54,6 +54,10 @@ impl Terminal {
                 status: response.status().as_u16(),
                 body: String::from_utf8_lossy(response.body().as_deref().unwrap_or_default()).trim().to_owned(),
             }),
+            // Go's server closes the connection of a request whose handler panics.
+            Ok(Err(Error::Protocol(ProtocolError::HandshakeIncomplete))) => {
+                Err(Refused { status: 0, body: "the connection was closed without an answer".to_owned() })
+            }
             Ok(Err(error)) => panic!("open a terminal: {error}"),
             Err(elapsed) => panic!("argocd-server did not answer within {LIMIT:?}: {elapsed}"),
         }

@@ -12,6 +12,7 @@ mod confined;
 mod confinement;
 mod dev_operators;
 mod exclusive;
+mod explained;
 mod instance;
 mod project_roles;
 mod proxies;

@@ -2,24 +2,21 @@
 //! Ingress: without it a terminal does not open, or does not last; with it it does.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::instance::{Instance, Place, Shared, WITHIN};
 use crate::support::{
     eventually,
     eventually::that,
+    fronts::Proxy,
     managers,
-    process::{Process, free_port, random, wait_for_port},
-    reaper,
+    process::random,
     terminal::{Refused, Terminal},
-    tools,
 };
 
 /// The Ingress of these tests.
@@ -30,38 +27,16 @@ const BAD_REQUEST: u16 = 400;
 /// Longer than Argo CD's ping, which comes every five seconds.
 const SILENCE: Duration = Duration::from_secs(8);
 
-/// A running proxy.
-struct Proxy {
-    port: u16,
-    process: Process,
-    _folder: TempDir,
+/// What a person gets on the way by a proxy.
+trait Way {
+    async fn open(&self, instance: &Instance, token: &str, place: &Place) -> Result<Terminal, Refused>;
+    async fn shell(&self, instance: &Instance, token: &str, place: &Place) -> Terminal;
 }
 
-impl Proxy {
-    /// Starts nginx with what F5's controller makes of an Ingress with these annotations.
-    fn nginx(annotations: &BTreeMap<String, String>, upstream: u16) -> Self {
-        Self::start("nginx", |port, folder| nginx_configuration(annotations, upstream, port, folder), |file| vec!["-c".to_owned(), file])
-    }
-
-    /// Starts haproxy with what HAProxy Ingress makes of an Ingress with these annotations.
-    fn haproxy(annotations: &BTreeMap<String, String>, upstream: u16) -> Self {
-        Self::start("haproxy", |port, _| haproxy_configuration(annotations, upstream, port), |file| vec!["-db".to_owned(), "-f".to_owned(), file])
-    }
-
-    fn start(name: &str, configuration: impl Fn(u16, &str) -> String, arguments: impl Fn(String) -> Vec<String>) -> Self {
-        let folder = reaper::folder(name);
-        let port = free_port();
-        let file: PathBuf = folder.path().join("configuration");
-        std::fs::write(&file, configuration(port, &folder.path().display().to_string())).unwrap();
-        let process = Process::start(name, &tools::proxy(name), arguments(file.display().to_string()), &[], &folder.path().join("log"));
-        wait_for_port(&process, port, Duration::from_secs(10)).unwrap();
-        Self { port, process, _folder: folder }
-    }
-
+impl Way for Proxy {
     async fn open(&self, instance: &Instance, token: &str, place: &Place) -> Result<Terminal, Refused> {
-        self.process.check().unwrap();
         let (project, application) = (&place.project, &place.application);
-        instance.argocd.terminal_by(self.port, token, application, &place.namespace, project, &place.pod, &place.destination).await
+        instance.argocd.terminal_by(self.port(), token, application, &place.namespace, project, &place.pod, &place.destination).await
     }
 
     /// A terminal with a shell in it.
@@ -73,66 +48,6 @@ impl Proxy {
         })
         .await
     }
-}
-
-/// A location of `internal/configs/version1/nginx.ingress.tmpl`: `Upgrade` is passed for the Services of `websocket-services` only.
-fn nginx_configuration(annotations: &BTreeMap<String, String>, upstream: u16, port: u16, folder: &str) -> String {
-    let of = |name: &str| annotations.get(&format!("nginx.org/{name}")).map(String::as_str);
-    let websocket = of("websocket-services").is_some_and(|list| list.split(',').any(|service| service.trim() == "argocd-server"));
-    let upgrade = if websocket { "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;" } else { "" };
-    let (read, send) = (of("proxy-read-timeout").unwrap_or("60s"), of("proxy-send-timeout").unwrap_or("60s"));
-    let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|name| format!("{name}_temp_path {folder}/{name};\n")).concat();
-    format!(
-        "
-daemon off;
-worker_processes 1;
-pid {folder}/pid;
-error_log stderr;
-events {{ }}
-http {{
-  access_log off;
-  {paths}
-  map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
-  upstream argocd-server {{ server 127.0.0.1:{upstream}; }}
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{
-      proxy_http_version 1.1;
-      {upgrade}
-      proxy_connect_timeout 60s;
-      proxy_read_timeout {read};
-      proxy_send_timeout {send};
-      proxy_set_header Host $host;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_buffering on;
-      proxy_pass http://argocd-server;
-    }}
-  }}
-}}
-"
-    )
-}
-
-/// Its backend has `timeout tunnel` from the annotation, an hour without one.
-fn haproxy_configuration(annotations: &BTreeMap<String, String>, upstream: u16, port: u16) -> String {
-    let tunnel = annotations.get("haproxy-ingress.github.io/timeout-tunnel").map_or("1h", String::as_str);
-    format!(
-        "
-global
-  maxconn 100
-defaults
-  mode http
-  timeout client 50s
-  timeout connect 5s
-  timeout server 50s
-frontend web
-  bind 127.0.0.1:{port}
-  default_backend argocd-server
-backend argocd-server
-  timeout tunnel {tunnel}
-  server srv001 127.0.0.1:{upstream}
-"
-    )
 }
 
 /// An Ingress of a class of this test's own, while it lasts.
