@@ -11,6 +11,7 @@
 //! | [`ingress`] | what a terminal needs from each Ingress controller | no |
 //! | [`reconcile`] | writes and their order, time, values in objects of others: for every resource | no |
 //! | [`exec`] | `ExecAccess`: world in, plan and verdicts out | no |
+//! | [`live`] | `LiveResourceAccess`: Applications in, rights of an agent out | no |
 //! | [`explain`] | why a terminal does not open, and what mends it; who can open one | no |
 //! | [`shell`] | text as a word of a shell's command | no |
 //! | [`cluster_io`] | watches, writes, reviews, statuses, Events | yes |
@@ -30,6 +31,7 @@ pub mod controller;
 pub mod exec;
 pub mod explain;
 pub mod ingress;
+pub mod live;
 pub mod metrics;
 pub mod ownership;
 pub mod reconcile;

@@ -65,7 +65,7 @@ pub fn find_server<'a>(deployments: impl IntoIterator<Item = &'a Deployment>, pa
     }
 }
 
-fn label<'a>(deployment: &'a Deployment, key: &str) -> Option<&'a str> {
+pub(crate) fn label<'a>(deployment: &'a Deployment, key: &str) -> Option<&'a str> {
     deployment.metadata.labels.as_ref()?.get(key).map(String::as_str)
 }
 
@@ -75,11 +75,11 @@ fn looks_like_server(deployment: &Deployment) -> bool {
     labelled || containers(deployment).iter().any(runs_server)
 }
 
-fn containers(deployment: &Deployment) -> &[Container] {
+pub(crate) fn containers(deployment: &Deployment) -> &[Container] {
     deployment.spec.as_ref().and_then(|s| s.template.spec.as_ref()).map_or(&[], |p| p.containers.as_slice())
 }
 
-fn words(container: &Container) -> impl Iterator<Item = &str> {
+pub(crate) fn words(container: &Container) -> impl Iterator<Item = &str> {
     container.command.iter().flatten().chain(container.args.iter().flatten()).map(String::as_str)
 }
 
@@ -110,9 +110,16 @@ fn read_server(deployment: &Deployment, params: Option<&Data>) -> Server {
     }
 }
 
-/// One setting of argocd-server: the flag counts most, then the environment, then argocd-cmd-params-cm (which the manifests wire to the
-/// environment). `None`: it cannot be decided. Empty: not set.
+/// One setting of argocd-server, which the manifests wire to argocd-cmd-params-cm.
 fn setting(container: Option<&Container>, params: Option<&Data>, flag: &str, env: &str) -> Option<String> {
+    setting_from(container, flag, env, |config_map, key| {
+        (config_map == ARGOCD_CMD_PARAMS_CM).then_some(params?).map(|data| data.get(key).cloned().unwrap_or_default())
+    })
+}
+
+/// One setting: the flag counts most, then the environment, then the ConfigMap that this is taken from. `None`: it cannot be decided.
+/// Empty: not set. `look` says what a ConfigMap has under a key; `None`: it is not read.
+pub(crate) fn setting_from(container: Option<&Container>, flag: &str, env: &str, look: impl Fn(&str, &str) -> Option<String>) -> Option<String> {
     let Some(container) = container else { return Some(String::new()) };
     let mut args = words(container).peekable();
     let mut last = None;
@@ -130,10 +137,7 @@ fn setting(container: Option<&Container>, params: Option<&Data>, flag: &str, env
     let Some(var) = container.env.iter().flatten().rfind(|v| v.name == env) else { return Some(String::new()) };
     let Some(source) = &var.value_from else { return Some(var.value.clone().unwrap_or_default()) };
     let reference = source.config_map_key_ref.as_ref()?;
-    if reference.name != ARGOCD_CMD_PARAMS_CM {
-        return None;
-    }
-    params.map(|data| data.get(&reference.key).cloned().unwrap_or_default())
+    look(&reference.name, &reference.key)
 }
 
 /// The path that stands before every path of argocd-server: its root path, or the one that a proxy before it takes off again.
@@ -154,7 +158,7 @@ fn switched_on(container: Option<&Container>, setting: Option<String>) -> Option
     setting.map(|value| !matches!(value.to_ascii_lowercase().as_str(), "" | "false" | "f" | "0"))
 }
 
-fn image_version(image: &str) -> Option<String> {
+pub(crate) fn image_version(image: &str) -> Option<String> {
     let name = image.split('@').next().unwrap_or(image);
     name.rsplit('/').next()?.split_once(':').and_then(|(_, tag)| version(tag))
 }

@@ -1,10 +1,12 @@
 //! What Argo CD is: its settings, its policy, its kinds, and how an instance is recognised. Pure.
 
 pub mod accounts;
+pub mod deployed;
 pub mod instance;
 pub mod kinds;
 pub mod policy;
 pub mod project;
+pub mod project_scope;
 pub mod tracking;
 pub mod versions;
 

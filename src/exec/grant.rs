@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
@@ -13,6 +12,8 @@ use crate::argocd::policy::csv::is_go_space;
 use crate::argocd::project;
 use crate::config::Limits;
 use crate::ingress;
+use crate::reconcile::limits::{self, Refusal, invalid, limit};
+use crate::reconcile::selection::{self, Applications};
 use crate::reconcile::time::Times;
 
 /// The longest name of a subject; longer ones than any identity provider has are refused.
@@ -42,28 +43,6 @@ pub struct Grant {
     pub times: Times,
 }
 
-/// A choice of applications.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Applications {
-    /// The project.
-    pub project: NamePattern,
-    /// The application's name.
-    pub name: NamePattern,
-    /// The namespace of the Application object.
-    pub namespace: AppNamespace,
-}
-
-/// Where Application objects live.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AppNamespace {
-    /// In the instance's own namespace.
-    Own,
-    /// In this one.
-    Named(String),
-    /// Anywhere.
-    Any,
-}
-
 /// Where argocd-server may exec.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Place {
@@ -82,16 +61,6 @@ pub struct IngressWish {
     pub seconds: u64,
     /// Further annotations, of allowed keys.
     pub annotations: BTreeMap<String, String>,
-}
-
-type Refusal = Verdict;
-
-fn invalid(message: impl Into<String>) -> Refusal {
-    Verdict::no(Reason::Invalid, message)
-}
-
-fn limit(message: impl Into<String>) -> Refusal {
-    Verdict::no(Reason::LimitExceeded, message)
 }
 
 /// Parses an object, within the limits of its instance. What the CRD's schema refuses already is checked again: the schema on the server
@@ -113,9 +82,7 @@ pub fn parse(access: &Arc<ExecAccess>, instance_namespace: &str, limits: &Limits
     if spec.reason.as_deref().is_some_and(|r| r.len() > 1024 || r.chars().any(is_invisible)) {
         return Err(invalid("spec.reason must be one line of at most 256 characters, without control characters"));
     }
-    if limits.require_reason && spec.reason.as_deref().is_none_or(|r| r.trim().is_empty()) {
-        return Err(limit("this instance requires spec.reason (limit requireReason): say why, for example by a ticket number"));
-    }
+    limits::reason(spec.reason.as_deref(), limits)?;
     Ok(Grant {
         access: Arc::clone(access),
         role,
@@ -124,7 +91,7 @@ pub fn parse(access: &Arc<ExecAccess>, instance_namespace: &str, limits: &Limits
         applications,
         place: place(access, limits)?,
         ingress: ingress_wish(access)?,
-        times: times(access, limits)?,
+        times: limits::times(&access.metadata, &spec.validity, &spec.schedule, limits)?,
     })
 }
 
@@ -235,33 +202,22 @@ fn subject(index: usize, subject: &Subject) -> Result<String, Refusal> {
 }
 
 fn application(index: usize, selector: &ApplicationSelector, own: &str, limits: &Limits) -> Result<Applications, Refusal> {
-    let at = |field: &str| format!("spec.applications[{index}].{field}");
-    let project = NamePattern::parse(&selector.project).map_err(|e| invalid(format!("{} {e}", at("project"))))?;
-    let name = NamePattern::parse(&selector.name).map_err(|e| invalid(format!("{} {e}", at("name"))))?;
-    let namespace = match selector.namespace.as_deref() {
-        None => AppNamespace::Own,
-        Some("*") => AppNamespace::Any,
-        Some(namespace) if namespace == own => AppNamespace::Own,
-        Some(namespace) if NamePattern::parse(namespace).is_ok_and(|n| n.is_literal()) && !namespace.contains('.') && namespace.len() <= 63 => {
-            AppNamespace::Named(namespace.to_owned())
-        }
-        Some(_) => return Err(invalid(format!("{} must be the name of a namespace, or '*'", at("namespace")))),
-    };
+    let at = format!("spec.applications[{index}]");
+    let applications = Applications::parse(&at, selector, own).map_err(invalid)?;
+    let project = &applications.project;
     if !project.is_literal() && !limits.allow_all_projects {
         return Err(limit(format!(
-            "{} {:?} is a pattern, and this instance allows only projects by name (limit allowAllProjects)",
-            at("project"),
+            "{at}.project {:?} is a pattern, and this instance allows only projects by name (limit allowAllProjects)",
             selector.project
         )));
     }
     if let Some(denied) = limits.denied_projects.iter().find(|p| project.matches(p)) {
         return Err(limit(format!(
-            "{} {:?} includes the project {denied:?}, which this instance denies (limit deniedProjects)",
-            at("project"),
+            "{at}.project {:?} includes the project {denied:?}, which this instance denies (limit deniedProjects)",
             selector.project
         )));
     }
-    Ok(Applications { project, name, namespace })
+    Ok(applications)
 }
 
 fn place(access: &ExecAccess, limits: &Limits) -> Result<Place, Refusal> {
@@ -280,10 +236,7 @@ fn place(access: &ExecAccess, limits: &Limits) -> Result<Place, Refusal> {
                 return Err(limit(format!("spec.server.namespaces.names holds {denied:?}, which this instance denies (limit deniedNamespaces)")));
             }
             let selector = server.namespaces.selector.clone();
-            if selector
-                .as_ref()
-                .is_some_and(|s| s.match_labels.as_ref().is_none_or(BTreeMap::is_empty) && s.match_expressions.as_ref().is_none_or(Vec::is_empty))
-            {
+            if selector.as_ref().is_some_and(selection::is_empty) {
                 return Err(invalid(
                     "spec.server.namespaces.selector is empty and would select every namespace; leave it out, or use scope: Cluster",
                 ));
@@ -291,39 +244,6 @@ fn place(access: &ExecAccess, limits: &Limits) -> Result<Place, Refusal> {
             Ok(if chosen.is_empty() && selector.is_none() { Place::Destinations } else { Place::Chosen(chosen, selector) })
         }
     }
-}
-
-fn times(access: &ExecAccess, limits: &Limits) -> Result<Times, Refusal> {
-    let times = Times::parse(&access.spec.validity, &access.spec.schedule).map_err(invalid)?;
-    let Some(end) = times.not_after() else {
-        if limits.require_not_after {
-            return Err(limit("this instance requires spec.validity.notAfter (limit requireNotAfter): say when the access ends"));
-        }
-        return match limits.max_duration {
-            Some(longest) => Err(limit(format!(
-                "spec.validity.notAfter is missing, and this instance allows an access of at most {} (limit maxDuration)",
-                duration(longest)
-            ))),
-            None => Ok(times),
-        };
-    };
-    // Without a beginning of its own it begins when it is made; before it is there, now is as good.
-    let start = times.not_before().or(access.metadata.creation_timestamp.as_ref().map(|t| t.0));
-    if let (Some(longest), Some(start)) = (limits.max_duration, start)
-        && end.duration_since(start).unsigned_abs() > longest
-        && end > start
-    {
-        let since = if times.not_before().is_some() { "spec.validity.notBefore" } else { "the object's creation" };
-        return Err(limit(format!("spec.validity.notAfter {end} is more than {} after {since} {start} (limit maxDuration)", duration(longest))));
-    }
-    Ok(times)
-}
-
-/// A duration as it is written in a configuration.
-fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
-    parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect::<Vec<_>>().concat()
 }
 
 fn ingress_wish(access: &ExecAccess) -> Result<Option<IngressWish>, Refusal> {

@@ -7,11 +7,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::grant::{AppNamespace, Applications, Grant};
+use super::grant::Grant;
 use super::world::World;
 use crate::argocd::kinds::Application;
 use crate::argocd::policy::{self, MatchMode, csv};
 use crate::argocd::versions;
+use crate::reconcile::selection::{AppNamespace, Applications};
 
 /// What decides how a grant is written.
 #[derive(Clone, Copy, Debug)]
@@ -56,13 +57,8 @@ pub struct Lines {
 /// Whether an Application is one that the selector means.
 #[must_use]
 pub fn selects(selector: &Applications, app: &Application, own: &str) -> bool {
-    let namespace = app.metadata.namespace.as_deref().unwrap_or_default();
-    let in_namespace = match &selector.namespace {
-        AppNamespace::Own => namespace == own,
-        AppNamespace::Named(named) => namespace == named,
-        AppNamespace::Any => true,
-    };
-    in_namespace && selector.project.matches(app.project()) && selector.name.matches(app.metadata.name.as_deref().unwrap_or_default())
+    let (namespace, name) = (app.metadata.namespace.as_deref(), app.metadata.name.as_deref());
+    selector.selects(app.project(), namespace.unwrap_or_default(), name.unwrap_or_default(), own)
 }
 
 /// The applications as the objects of policy lines, and whether something could not be expanded because the Applications cannot be seen.

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Map, Value, json};
 
 use super::admission::{Case, frozen_keys, is_our_key, key_of};
-use super::grant::{AppNamespace, Grant};
+use super::grant::Grant;
 use super::lines::{self, Context, Lines};
 use super::world::World;
 use crate::api::conditions::{Reason, Verdict};
@@ -18,6 +18,7 @@ use crate::api::{PolicyTarget, is_held};
 use crate::argocd::instance::NoServer;
 use crate::argocd::policy::{self, BrokenLine, Data, MatchMode, csv};
 use crate::argocd::{ARGOCD_RBAC_CM, PART_OF};
+use crate::reconcile::selection::AppNamespace;
 use crate::reconcile::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 
 /// All keys of ours together.

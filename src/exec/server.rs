@@ -6,10 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::{RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use kube::core::{Selector, SelectorExt};
 use serde_json::{Value, json};
 
 use super::admission::Case;
@@ -23,6 +21,7 @@ use crate::api::status::Change;
 use crate::argocd::instance::{NoServer, Server};
 use crate::config::ServerRoles;
 use crate::reconcile::seen::{NotSeen, Seen};
+use crate::reconcile::selection::matches;
 use crate::reconcile::withheld::Withheld;
 use crate::reconcile::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 
@@ -122,12 +121,6 @@ fn reach(world: &World, grant: &Grant, server: Option<&Server>) -> Reach {
         }
     }
     reach
-}
-
-fn matches(selector: &LabelSelector, namespace: &Namespace) -> bool {
-    let empty = BTreeMap::new();
-    // A selector that cannot be read selects nothing.
-    Selector::try_from(selector.clone()).is_ok_and(|s| s.matches(namespace.metadata.labels.as_ref().unwrap_or(&empty)))
 }
 
 /// Whose rights are meant, or why that is not known.

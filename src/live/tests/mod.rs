@@ -1,0 +1,8 @@
+//! Tests of the derivation and of what it rests on.
+
+mod agent;
+mod derive;
+mod fixtures;
+mod forged;
+mod properties;
+mod speed;
