@@ -18,8 +18,8 @@ use crate::cluster_io::apply;
 use crate::cluster_io::snapshot::{ClusterWatches, InstanceWatches};
 use crate::config::{InstanceConfig, ServerRoles};
 use crate::controller::round::{Left, Rounds, Verdict};
-use crate::exec;
 use crate::metrics::Metrics;
+use crate::reconcile;
 
 /// A running operator tells every object within this time.
 const OPERATOR: Duration = Duration::from_secs(5);
@@ -75,7 +75,7 @@ pub async fn stop(args: StopArgs) -> Result<(), CliError> {
 }
 
 async fn annotate(client: &Client, namespace: &str, why: Option<&str>) -> Result<(), CliError> {
-    let written = apply::send_alone(client, &exec::stop::write(namespace, why)).await;
+    let written = apply::send_alone(client, &reconcile::stop::write(namespace, why)).await;
     written.map_err(|error| match error.code() {
         Some(404) => CliError::Stop(format!("there is no ConfigMap {ARGOCD_CM} in {namespace}: name the namespace of your Argo CD with -n")),
         _ => CliError::Stop(error.chain()),

@@ -1,31 +1,31 @@
 //! The only writer of shared objects: sends a plan's writes, in their order, each within a time limit.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
-use kube::core::{ApiResource, GroupVersionKind};
-use kube::{Api, Client};
+use kube::core::{ApiResource, GroupVersionKind, NamespaceResourceScope};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::lease::Leads;
 use super::recent::Recent;
 use super::{RequestError, request};
-use crate::api::{ExecAccess, FIELD_MANAGER};
+use crate::api::FIELD_MANAGER;
 use crate::argocd::ARGOCD_CM;
-use crate::exec::Plan;
 use crate::metrics::Metrics;
 use crate::ownership::behalf::{self, Name};
-use crate::reconcile::Failures;
-use crate::reconcile::{Action, Direction, Kind, Target, Write};
-use crate::reconcile::{Applied, Prepared};
+use crate::reconcile::declared::Plan;
+use crate::reconcile::{Action, Direction, Failures, Kind, Target, Write};
 
 /// What became of a plan's writes.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Outcome<Applied> {
     /// The plan, now applied.
-    pub plan: Plan<Applied>,
+    pub plan: Applied,
     /// What went wrong, by layer.
     pub failures: Failures,
     /// A write was refused because our picture was old: look again.
@@ -34,17 +34,26 @@ pub struct Outcome {
     pub done: Vec<Target>,
 }
 
+/// A resource of ours, by whose objects something is declared.
+pub trait Declared: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug {}
+
+impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug> Declared for K {}
+
 /// How long an answer to what is still declared counts.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// Sends the writes. Before anything is given, the API server itself is asked whether it is still declared: this process may have been
 /// stopped since it looked, and its watches may be behind by as much. A failure of a narrowing write never keeps another narrowing one from being sent; it keeps all widening ones back,
 /// since the plan holds these only when nothing is left to be taken away. An old picture stops the rest of the plan.
-pub async fn apply(client: &Client, namespace: &str, plan: Plan<Prepared>, leads: &Leads, recent: &mut Recent, metrics: &Metrics) -> Outcome {
+pub async fn apply<P>(client: &Client, namespace: &str, plan: P, leads: &Leads, recent: &mut Recent, metrics: &Metrics) -> Outcome<P::Applied>
+where
+    P: Plan,
+    P::Object: Declared,
+{
     let mut failures: Failures = BTreeMap::new();
     let (mut stale, mut done) = (false, Vec::new());
     let mut asked: Option<Instant> = None;
-    for write in &plan.writes {
+    for write in plan.writes() {
         if !leads.holds() {
             tracing::warn!(object = %write.target, "nothing is written without the Lease");
             stale = true;
@@ -98,8 +107,11 @@ pub async fn send_alone(client: &Client, write: &Write) -> Result<(), RequestErr
 }
 
 /// Asks the API server itself; an answer of the watches would be as old as they are.
-async fn still_declared(client: &Client, namespace: &str, plan: &Plan<Prepared>) -> Result<bool, RequestError> {
-    let api: Api<ExecAccess> = Api::namespaced(client.clone(), namespace);
+async fn still_declared<P: Plan>(client: &Client, namespace: &str, plan: &P) -> Result<bool, RequestError>
+where
+    P::Object: Declared,
+{
+    let api: Api<P::Object> = Api::namespaced(client.clone(), namespace);
     let declared = request("list what is still declared", async move { api.list_metadata(&ListParams::default()).await }).await?;
     let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let argocd_cm = request("read whether everything is stopped", config_maps.get_metadata_opt(ARGOCD_CM)).await?;

@@ -8,7 +8,7 @@ use kube::Resource;
 use kube::core::PartialObjectMeta;
 use serde::{Deserialize, Deserializer, de::Error};
 
-use crate::api::ExecAccess;
+use crate::api::{ExecAccess, ExecAccessStatus};
 use crate::exec::world::Unreadable;
 
 /// The object, or what can be read of it.
@@ -22,7 +22,7 @@ impl<'de> Deserialize<'de> for Declared {
             Ok(access) => Ok(access),
             Err(error) => {
                 let PartialObjectMeta { metadata, .. } = PartialObjectMeta::<ExecAccess>::deserialize(&object).map_err(D::Error::custom)?;
-                Err(Unreadable::new(metadata, error.to_string(), &object))
+                Err(Unreadable::new::<ExecAccessStatus>(metadata, error.to_string(), &object))
             }
         }))
     }

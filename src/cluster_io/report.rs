@@ -4,9 +4,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Patch, PatchParams};
 use kube::core::PartialObjectMeta;
 use kube::runtime::events::{Event, EventType, Recorder};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, ResourceExt};
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::apply::Declared;
 use super::{RequestError, request};
 use crate::api::conditions::{Reason, shorten};
 use crate::api::{ExecAccess, ExecAccessStatus, FIELD_MANAGER};
@@ -20,16 +22,16 @@ const NOTE_LIMIT: usize = 1000;
 ///
 /// # Errors
 /// When the API server refuses. That the object is gone is no error.
-pub async fn write_status(client: &Client, access: &ExecAccess, status: &ExecAccessStatus) -> Result<Option<String>, RequestError> {
-    let (namespace, name) = (access.namespace().unwrap_or_default(), access.name_any());
-    let api: Api<ExecAccess> = Api::namespaced(client.clone(), &namespace);
+pub async fn write_status<K: Declared>(client: &Client, object: &K, status: &impl Serialize) -> Result<Option<String>, RequestError> {
+    let (namespace, name, kind) = (object.namespace().unwrap_or_default(), object.name_any(), K::kind(&()));
+    let api: Api<K> = Api::namespaced(client.clone(), &namespace);
     let body = json!({
-        "apiVersion": "argocd-access.dev/v1alpha1", "kind": "ExecAccess",
-        "metadata": {"name": name, "namespace": namespace, "uid": access.metadata.uid},
+        "apiVersion": K::api_version(&()), "kind": kind,
+        "metadata": {"name": name, "namespace": namespace, "uid": object.uid()},
         "status": status,
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    match request(format!("write the status of ExecAccess {namespace}/{name}"), api.patch_status(&name, &params, &Patch::Apply(&body))).await {
+    match request(format!("write the status of {kind} {namespace}/{name}"), api.patch_status(&name, &params, &Patch::Apply(&body))).await {
         Ok(written) => Ok(written.resource_version()),
         Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(None),
         Err(error) => Err(error),
@@ -40,12 +42,13 @@ pub async fn write_status(client: &Client, access: &ExecAccess, status: &ExecAcc
 ///
 /// # Errors
 /// When the API server refuses. That the object is gone, or another one by now, is no error.
-pub async fn write_unreadable(client: &Client, unreadable: &Unreadable, patch: &Value) -> Result<(), RequestError> {
+pub async fn write_unreadable<K: Declared>(client: &Client, unreadable: &Unreadable, patch: &Value) -> Result<(), RequestError> {
     let (namespace, name) = (unreadable.metadata.namespace.clone().unwrap_or_default(), unreadable.metadata.name.clone().unwrap_or_default());
-    // The answer cannot be read as an `ExecAccess` either.
-    let api: Api<PartialObjectMeta<ExecAccess>> = Api::namespaced(client.clone(), &namespace);
+    let kind = K::kind(&());
+    // The answer cannot be read as such an object either.
+    let api: Api<PartialObjectMeta<K>> = Api::namespaced(client.clone(), &namespace);
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    match request(format!("write the status of ExecAccess {namespace}/{name}"), api.patch_status(&name, &params, &Patch::Merge(patch))).await {
+    match request(format!("write the status of {kind} {namespace}/{name}"), api.patch_status(&name, &params, &Patch::Merge(patch))).await {
         Ok(_) => Ok(()),
         Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(()),
         Err(error) => Err(error),
@@ -90,9 +93,9 @@ fn ready(conditions: &[Condition]) -> Option<&Condition> {
 }
 
 /// Publishes an Event. A failure is logged and no more: an Event is never worth a grant or a withdrawal.
-pub async fn publish(recorder: &Recorder, access: &ExecAccess, event: &Event) {
-    let regarding = access.object_ref(&());
-    if let Err(error) = request(format!("publish an Event for ExecAccess {}", access.name_any()), recorder.publish(event, &regarding)).await {
+pub async fn publish<K: Declared>(recorder: &Recorder, object: &K, event: &Event) {
+    let regarding = object.object_ref(&());
+    if let Err(error) = request(format!("publish an Event for {} {}", K::kind(&()), object.name_any()), recorder.publish(event, &regarding)).await {
         tracing::warn!(error = %error.chain(), "an Event was not published");
     }
 }

@@ -328,7 +328,7 @@ impl Rounds {
     }
 
     async fn say(&self, access: &Arc<ExecAccess>, status: &ExecAccessStatus) -> Result<Option<String>, RequestError> {
-        let version = report::write_status(&self.client, access, status).await?;
+        let version = report::write_status(&self.client, access.as_ref(), status).await?;
         self.metrics.status_written("ok");
         if let Some(event) = report::transition(access, status) {
             tracing::info!(
@@ -338,14 +338,14 @@ impl Rounds {
                 note = event.note,
                 "a transition"
             );
-            report::publish(&self.recorder, access, &event).await;
+            report::publish(&self.recorder, access.as_ref(), &event).await;
         }
         Ok(version)
     }
 
     async fn say_unreadable(&self, unreadable: &Unreadable, now: &Time) -> bool {
         let Some(patch) = unreadable.status_patch(now) else { return true };
-        let written = report::write_unreadable(&self.client, unreadable, &patch).await;
+        let written = report::write_unreadable::<ExecAccess>(&self.client, unreadable, &patch).await;
         self.metrics.status_written(if written.is_ok() { "ok" } else { "failed" });
         if let Err(error) = &written {
             tracing::warn!(error = %error.chain(), "a status was not written");
@@ -379,12 +379,12 @@ impl Rounds {
     }
 
     /// An object that was let go is gone with that very write: its last Event is told now.
-    async fn tell_released(&self, outcome: &Outcome, going: &BTreeMap<String, Arc<ExecAccess>>) {
+    async fn tell_released(&self, outcome: &Outcome<Plan<Applied>>, going: &BTreeMap<String, Arc<ExecAccess>>) {
         if outcome.failures.contains_key(&Layer::Finalizer) {
             return;
         }
         for access in outcome.done.iter().filter(|t| t.kind == Kind::ExecAccess).filter_map(|t| going.get(&t.name)) {
-            report::publish(&self.recorder, access, &report::released()).await;
+            report::publish(&self.recorder, access.as_ref(), &report::released()).await;
         }
     }
 }

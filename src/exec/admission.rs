@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::confinement;
 use super::exclusive::{self, Others};
 use super::grant::{self, Grant};
 use super::project::Ours;
 use super::world::World;
-use super::{confinement, stop};
 use crate::api::conditions::{Reason, Verdict};
-use crate::api::{ExecAccess, Mode, SubjectKind};
+use crate::api::{ExecAccess, SubjectKind};
 use crate::argocd::ARGOCD_RBAC_CM;
 use crate::argocd::policy::{self, Mentions};
 use crate::argocd::{accounts, project, versions};
+use crate::reconcile::active::{self, Circumstances, age, in_time, waits_for_its_time};
 use crate::reconcile::clock::Clock;
-use crate::reconcile::seen::uid;
-use crate::reconcile::time::{Phase, Times};
+use crate::reconcile::stop;
 
 /// The prefix of our keys in argocd-rbac-cm; the whole prefix is ours.
 pub const KEY_PREFIX: &str = "policy.argocd-access.";
@@ -62,7 +62,7 @@ pub struct Case {
 #[must_use]
 pub fn judge(world: &World, others: &Others<'_>, clock: Clock) -> Vec<Case> {
     let mut accesses = world.accesses.clone();
-    accesses.sort_by(|a, b| age(a).cmp(&age(b)));
+    accesses.sort_by(|a, b| age(&a.metadata).cmp(&age(&b.metadata)));
     let instance_refusal = instance_refusal(world).or_else(|| others.refusal());
     let foreign = Foreign::of(world);
     let mut roles: BTreeMap<String, String> = BTreeMap::new();
@@ -90,56 +90,15 @@ pub fn judge(world: &World, others: &Others<'_>, clock: Clock) -> Vec<Case> {
     cases
 }
 
-fn age(access: &ExecAccess) -> (Option<jiff::Timestamp>, &str, Option<&str>) {
-    (access.metadata.creation_timestamp.as_ref().map(|t| t.0), uid(&access.metadata), access.metadata.name.as_deref())
-}
-
-/// Whether an object will take effect by itself: what everybody shares stays switched on for it.
-#[must_use]
-pub fn waits_for_its_time(reason: Reason) -> bool {
-    matches!(reason, Reason::BeforeStart | Reason::OutsideSchedule)
-}
-
-/// The time limits of an object that nothing else withdraws. One that only observes has no windows; but what is over is over.
-fn in_time(active: Verdict, times: &Times, clock: Clock) -> Verdict {
-    let phase = times.phase(clock);
-    match (phase, active.reason) {
-        (Phase::Expired, Reason::InEffect | Reason::Observing) => {
-            let end = times.not_after().map(|end| end.to_string()).unwrap_or_default();
-            Verdict::no(
-                Reason::Expired,
-                format!("spec.validity.notAfter {end} has passed; the access is withdrawn, and the object stays as a record"),
-            )
-        }
-        (Phase::BeforeStart, Reason::InEffect) => {
-            let start = times.not_before().map(|start| start.to_string()).unwrap_or_default();
-            Verdict::no(Reason::BeforeStart, format!("spec.validity.notBefore {start} is still to come"))
-        }
-        (Phase::Outside, Reason::InEffect) => {
-            let next = times.next_transition(clock).filter(|next| Some(*next) != times.not_after());
-            let next = next.map_or_else(|| "no window is to come".to_owned(), |next| format!("the next window opens at {next}"));
-            Verdict::no(Reason::OutsideSchedule, format!("none of the windows of spec.schedule is open; {next}"))
-        }
-        _ => active,
-    }
-}
-
 fn active(world: &World, access: &ExecAccess) -> Verdict {
-    if access.metadata.deletion_timestamp.is_some() {
-        Verdict::no(Reason::Deleting, "being deleted; the access is withdrawn")
-    } else if world.is_going(world.namespace()) {
-        Verdict::no(Reason::Withdrawn, "the namespace of the instance is being deleted; the access is withdrawn")
-    } else if world.withdraw_all {
-        Verdict::no(Reason::Withdrawn, "the operator was removed and has withdrawn all access")
-    } else if let Some(why) = world.stopped() {
-        stop::verdict(world, why)
-    } else if access.spec.suspend {
-        Verdict::no(Reason::Suspended, "spec.suspend is true; the access is withdrawn")
-    } else if access.spec.mode == Mode::Observe {
-        Verdict::no(Reason::Observing, "spec.mode is Observe: nothing is changed; status.changes says what would be")
-    } else {
-        Verdict::yes(Reason::InEffect, "in effect")
-    }
+    active::active(&Circumstances {
+        deleted: access.metadata.deletion_timestamp.is_some(),
+        instance_going: world.is_going(world.namespace()),
+        withdraw_all: world.withdraw_all,
+        stopped: world.stopped().map(|why| stop::verdict(world.namespace(), why)),
+        suspended: access.spec.suspend,
+        mode: access.spec.mode,
+    })
 }
 
 /// What forbids every grant of the instance.

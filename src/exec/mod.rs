@@ -28,8 +28,6 @@ pub mod server;
 pub mod sessions;
 pub mod source;
 pub mod status;
-pub mod stop;
-pub mod unreadable;
 pub mod world;
 
 #[cfg(test)]

@@ -23,15 +23,15 @@ use super::world::{Unreadable, World};
 use super::{flag, ingress, policy, project, restart, server};
 use crate::api::conditions::{Reason, Verdict, shorten};
 use crate::api::status::{Change, InstanceStatus, UndeclaredGrant};
-use crate::api::{ExecAccess, Mode, STOP, is_held};
+use crate::api::{ExecAccess, Mode, is_held};
 use crate::argocd::instance;
 use crate::reconcile::clock::{self, Clock};
 use crate::reconcile::contests::Look;
-use crate::reconcile::finalizer;
 use crate::reconcile::plan::{Applied, Prepared, step};
 use crate::reconcile::seen::uid;
 use crate::reconcile::time::Times;
 use crate::reconcile::write::{Action, Direction, Kind, Layer, Wanted, Write};
+use crate::reconcile::{declared, finalizer};
 
 /// So many bytes of one value are shown in `status.changes`.
 const CHANGE_LIMIT: usize = 2048;
@@ -66,24 +66,32 @@ impl Plan<Prepared> {
 }
 
 impl<State> Plan<State> {
-    /// Whether every object for which the plan gives something is still as the plan saw it, and is not to go. Between the look and the
-    /// write the process may have been stopped for hours; what was declared then is no reason to give anything now. A withdrawal needs
-    /// no such question. `argocd_cm`: the ConfigMap that says whether everything is stopped.
+    /// What is still as it was seen; see [`declared::still`].
     pub fn is_still_declared<'a>(
         &self,
         accesses: impl IntoIterator<Item = &'a ObjectMeta>,
         argocd_cm: Option<&ObjectMeta>,
         now: jiff::Timestamp,
     ) -> bool {
-        if self.next.is_some_and(|next| next <= now) {
-            return false;
-        }
-        let there: BTreeMap<&str, &ObjectMeta> = accesses.into_iter().map(|meta| (uid(meta), meta)).collect();
-        if argocd_cm.is_some_and(|meta| meta.annotations.as_ref().is_some_and(|a| a.contains_key(STOP))) {
-            return false;
-        }
-        let mut counted = self.outlooks.iter().filter(|o| o.effective || o.flag.is_some()).map(|o| &o.access.metadata);
-        counted.all(|then| there.get(uid(then)).is_some_and(|meta| meta.generation == then.generation && meta.deletion_timestamp.is_none()))
+        let counted = self.outlooks.iter().filter(|o| o.effective || o.flag.is_some()).map(|o| &o.access.metadata);
+        declared::still(counted, self.next, accesses, argocd_cm, now)
+    }
+}
+
+impl declared::Plan for Plan<Prepared> {
+    type Object = ExecAccess;
+    type Applied = Plan<Applied>;
+
+    fn writes(&self) -> &[Write] {
+        &self.writes
+    }
+
+    fn is_still_declared<'a>(&self, objects: impl Iterator<Item = &'a ObjectMeta>, argocd_cm: Option<&ObjectMeta>, now: jiff::Timestamp) -> bool {
+        Self::is_still_declared(self, objects, argocd_cm, now)
+    }
+
+    fn applied(self) -> Plan<Applied> {
+        Self::applied(self)
     }
 }
 

@@ -11,17 +11,9 @@ use super::server::ServerOutlook;
 use crate::api::conditions::{ConditionType, Reason, State, Verdict, condition, shorten};
 use crate::api::status::{InstanceStatus, NamespaceVerdict, ServerStatus};
 use crate::api::{ExecAccessStatus, INSTANCE_LABEL};
+pub use crate::reconcile::plan::Answer;
 use crate::reconcile::withheld::Withheld;
 use crate::reconcile::{Failures, Layer};
-
-/// The API server's answer to one question.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// Whether it is allowed.
-    pub allowed: bool,
-    /// Which grant allows it, as the API server says it.
-    pub reason: String,
-}
 
 /// What argocd-server's ServiceAccount may do in one namespace; `Err`: it could not be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

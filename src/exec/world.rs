@@ -11,7 +11,6 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBind
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::debts;
-pub use super::unreadable::Unreadable;
 use crate::api::{ExecAccess, INSTANCE_LABEL, STOP};
 use crate::argocd::instance::{self, NoServer, Server};
 use crate::argocd::kinds::{AppProject, Application, ArgoCD};
@@ -23,6 +22,7 @@ use crate::ingress::gce::BackendConfig;
 use crate::reconcile::clock::Clock;
 use crate::reconcile::contests::Contests;
 use crate::reconcile::seen::{Seen, data};
+pub use crate::reconcile::unreadable::Unreadable;
 use crate::reconcile::{Kind, Surroundings};
 
 /// Everything that a plan depends on.

@@ -2,8 +2,10 @@
 //!
 //! `exec` and `live` decide what is wanted; what is said here holds for both.
 
+pub mod active;
 pub mod clock;
 pub mod contests;
+pub mod declared;
 pub mod elements;
 pub mod finalizer;
 pub mod leadership;
@@ -12,8 +14,10 @@ pub mod plan;
 pub mod seen;
 pub mod selection;
 pub mod shared;
+pub mod stop;
 pub mod surroundings;
 pub mod time;
+pub mod unreadable;
 pub mod withheld;
 pub mod write;
 

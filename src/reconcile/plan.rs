@@ -1,4 +1,4 @@
-//! How far a plan is: a status is made only from one that was applied. Pure.
+//! How far a plan is: a status is made only from one that was applied, from what went wrong, and from what the API server answers. Pure.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,15 @@ pub struct Applied;
 
 /// What went wrong in this round, by layer.
 pub type Failures = BTreeMap<Layer, Vec<String>>;
+
+/// The API server's answer to one question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether it is allowed.
+    pub allowed: bool,
+    /// Which grant allows it, as the API server says it.
+    pub reason: String,
+}
 
 /// As many writes that take nothing away are in one step.
 const STEP: usize = 256;

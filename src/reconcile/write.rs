@@ -38,6 +38,8 @@ pub enum Kind {
     BackendConfig,
     /// `argocd-access.dev/v1alpha1`
     ExecAccess,
+    /// `argocd-access.dev/v1alpha1`
+    LiveResourceAccess,
 }
 
 impl Kind {
@@ -60,6 +62,7 @@ impl Kind {
             }
             Self::BackendConfig => ("cloud.google.com/v1", "BackendConfig", "backendconfigs"),
             Self::ExecAccess => ("argocd-access.dev/v1alpha1", "ExecAccess", "execaccesses"),
+            Self::LiveResourceAccess => ("argocd-access.dev/v1alpha1", "LiveResourceAccess", "liveresourceaccesses"),
         }
     }
 }
@@ -120,6 +123,10 @@ pub enum Layer {
     Flag,
     /// The Ingresses.
     Ingress,
+    /// What an agent may do with live resources, by roles that are derived.
+    Live,
+    /// The Events, logs and terminals that an agent may reach, by roles of the chart.
+    LiveShipped,
     /// argocd-rbac-cm and AppProjects: the first to go and the last to come, since only its lines decide over open sessions.
     Policy,
 }
@@ -220,9 +227,12 @@ impl Write {
             Layer::Flag => 3,
             Layer::Ingress => 4,
             Layer::Policy => 5,
+            // A terminal is the last to come and the first to go.
+            Layer::Live => 2,
+            Layer::LiveShipped => 3,
         };
         let (phase, rank) = match (self.direction, self.layer) {
-            (Direction::Narrow, Layer::Policy) => (0, 0),
+            (Direction::Narrow, Layer::Policy | Layer::LiveShipped) => (0, 0),
             (Direction::Narrow, _) => (0, forwards),
             (Direction::Keep, _) => (1, forwards),
             (Direction::Widen, _) => (2, forwards),

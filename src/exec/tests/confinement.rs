@@ -241,7 +241,11 @@ fn denied_namespaces_are_never_allowed() {
     sim.world.settings.limits.denied_namespaces.clear();
     sim.grant("team", &SPEC.replace("{subjects", "{server: {namespaces: {names: [shop, lab]}}, subjects"));
     sim.world.settings.limits.denied_namespaces = ["lab".to_owned()].into();
-    sim.world.unreadable = vec![Unreadable::new(super::fixtures::access("other", SPEC).metadata.clone(), "x".to_owned(), &serde_json::json!({}))];
+    sim.world.unreadable = vec![Unreadable::new::<crate::api::ExecAccessStatus>(
+        super::fixtures::access("other", SPEC).metadata.clone(),
+        "x".to_owned(),
+        &serde_json::json!({}),
+    )];
     sim.settle();
     assert!(!allows(&sim).contains("lab"), "{}", allows(&sim));
 }

@@ -130,7 +130,8 @@ fn on_half_a_sight_nothing_is_added_and_nothing_justified_is_lost() {
     let mut sim = confined();
     sim.grant("team", SPEC);
     let access = sim.world.accesses.remove(0);
-    sim.world.unreadable = vec![Unreadable::new(access.metadata.clone(), "unknown variant".to_owned(), &serde_json::json!({}))];
+    sim.world.unreadable =
+        vec![Unreadable::new::<crate::api::ExecAccessStatus>(access.metadata.clone(), "unknown variant".to_owned(), &serde_json::json!({}))];
     sim.grant("bank", BANK);
     assert_eq!(allows(&sim), "request.namespace in ['bank','shop']");
     let mut validations = spec(&sim)["validations"].clone();

@@ -14,7 +14,7 @@ fn unreadable() -> Sim {
     let mut sim = Sim::stock();
     sim.grant("team", SPEC);
     let access = sim.world.accesses.remove(0);
-    sim.world.unreadable = vec![Unreadable::new(access.metadata.clone(), "unknown variant".to_owned(), &json!({}))];
+    sim.world.unreadable = vec![Unreadable::new::<crate::api::ExecAccessStatus>(access.metadata.clone(), "unknown variant".to_owned(), &json!({}))];
     sim
 }
 
@@ -102,7 +102,7 @@ fn while_something_cannot_be_seen_it_is_held_unless_it_is_abandoned() {
 fn raw(object: &serde_json::Value) -> Sim {
     let mut sim = unreadable();
     let metadata = sim.world.unreadable[0].metadata.clone();
-    sim.world.unreadable = vec![Unreadable::new(metadata, "unknown variant".to_owned(), object)];
+    sim.world.unreadable = vec![Unreadable::new::<crate::api::ExecAccessStatus>(metadata, "unknown variant".to_owned(), object)];
     sim
 }
 

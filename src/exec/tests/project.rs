@@ -246,7 +246,8 @@ fn an_object_that_cannot_be_read_keeps_its_role_until_it_goes() {
     let mut sim = stock();
     sim.grant("team", SPEC);
     let access = sim.world.accesses.remove(0);
-    sim.world.unreadable = vec![Unreadable::new(access.metadata.clone(), "unknown variant".to_owned(), &serde_json::json!({}))];
+    sim.world.unreadable =
+        vec![Unreadable::new::<crate::api::ExecAccessStatus>(access.metadata.clone(), "unknown variant".to_owned(), &serde_json::json!({}))];
     assert!(sim.settle().is_empty());
     sim.grant("other", &SPEC.replace("team-a", "b"));
     assert_eq!(names(&sim, "shop"), [ROLE, "exec-access-other-de000000"]);

@@ -104,7 +104,8 @@ fn an_object_that_cannot_be_read_is_stopped_as_well() {
     let mut sim = Sim::stock();
     sim.grant("team", SPEC);
     let access = sim.world.accesses.remove(0);
-    sim.world.unreadable = vec![Unreadable::new(access.metadata.clone(), "unknown variant".to_owned(), &serde_json::json!({}))];
+    sim.world.unreadable =
+        vec![Unreadable::new::<crate::api::ExecAccessStatus>(access.metadata.clone(), "unknown variant".to_owned(), &serde_json::json!({}))];
     assert!(sim.settle().is_empty(), "what it has stays");
     stop(&mut sim, Some("x"));
     sim.settle();

@@ -1,12 +1,13 @@
-//! An `ExecAccess` that this version cannot parse: what it has is frozen, never widened, and its end is honoured all the same. Pure.
+//! An object of ours that this version cannot parse: what it has is frozen, never widened, and its end is honoured all the same. Pure.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::clock::Clock;
+use super::time::{Phase, Times};
+use crate::api::Validity;
 use crate::api::conditions::{ConditionType, Reason, Verdict, condition};
-use crate::api::{ExecAccessStatus, Validity};
-use crate::reconcile::clock::Clock;
-use crate::reconcile::time::{Phase, Times};
 
 /// Such an object.
 #[derive(Clone, Debug, Default)]
@@ -19,18 +20,20 @@ pub struct Unreadable {
     pub validity: Option<Validity>,
     /// The conditions that are said of it; `None`: its status cannot be read, which may be a later version's, and is left alone.
     pub conditions: Option<Vec<Condition>>,
-    /// Whether it is outside of its validity. Set by `World::at`.
+    /// Whether it is outside of its validity. Set by the world.
     pub over: bool,
 }
 
 impl Unreadable {
-    /// What can be read of an object.
+    /// What can be read of an object whose status is of type `S`.
     #[must_use]
-    pub fn new(metadata: ObjectMeta, error: String, object: &Value) -> Self {
+    pub fn new<S: DeserializeOwned>(metadata: ObjectMeta, error: String, object: &Value) -> Self {
         let part = |path: &str| object.pointer(path).filter(|part| !part.is_null());
         let validity = part("/spec/validity").map_or_else(|| Some(Validity::default()), |v| serde_json::from_value(v.clone()).ok());
-        let status = part("/status").map_or_else(|| Some(ExecAccessStatus::default()), |s| serde_json::from_value(s.clone()).ok());
-        Self { metadata, error, validity, conditions: status.map(|s| s.conditions), over: false }
+        // A status that cannot be read as a whole may be a later version's.
+        let whole = part("/status").is_none_or(|status| serde_json::from_value::<S>(status.clone()).is_ok());
+        let said = part("/status/conditions").and_then(|said| serde_json::from_value(said.clone()).ok()).unwrap_or_default();
+        Self { metadata, error, validity, conditions: whole.then_some(said), over: false }
     }
 
     /// Whether it is outside of its validity. An end that is declared and cannot be read counts as come.

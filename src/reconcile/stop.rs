@@ -2,24 +2,21 @@
 
 use serde_json::json;
 
-use super::world::World;
+use super::write::{Action, Direction, Kind, Layer, Target, Write};
 use crate::api::STOP;
 use crate::api::conditions::{Reason, Verdict, shorten};
 use crate::argocd::ARGOCD_CM;
-use crate::reconcile::write::{Action, Direction, Kind, Layer, Target, Write};
 
 /// So much of the annotation's text is shown.
 const SHOWN: usize = 256;
 
 /// What is said to every object.
 #[must_use]
-pub fn verdict(world: &World, why: &str) -> Verdict {
+pub fn verdict(namespace: &str, why: &str) -> Verdict {
     let why: String = why.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let message = format!(
-        "stopped: {:?} (annotation {STOP} on ConfigMap {}/{ARGOCD_CM}); everything is withdrawn until it is removed: argocd-access stop --release -n {}",
+        "stopped: {:?} (annotation {STOP} on ConfigMap {namespace}/{ARGOCD_CM}); everything is withdrawn until it is removed: argocd-access stop --release -n {namespace}",
         shorten(why.trim(), SHOWN),
-        world.namespace(),
-        world.namespace()
     );
     Verdict::no(Reason::Stopped, message)
 }
