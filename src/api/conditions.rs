@@ -254,6 +254,36 @@ reasons! {
     TooManyNamespaces,
     /// An AppProject that the object names does not exist.
     ProjectNotFound,
+    /// The agent or the principal was found, and lets live resources through.
+    Found,
+    /// No Deployment of argocd-agent was found in the namespace of the object.
+    NotFound,
+    /// More than one Deployment looks like it.
+    Ambiguous,
+    /// Its resource proxy is switched off.
+    ResourceProxyDisabled,
+    /// Every kind of the Applications is known.
+    Resolved,
+    /// The API server does not know a kind that an Application has; status.notGranted names it.
+    KindUnknown,
+    /// The Applications have more kinds and namespaces than an object may grant; nothing is granted by it.
+    TooMany,
+    /// What decides over it cannot be read: the ConfigMap of the agent, the projects, or what the API server offers.
+    SettingsUnreadable,
+    /// The operator does not hold a right itself that would be needed, so it cannot give it.
+    BeyondCeiling,
+    /// Somebody else has an object of the name that ours would have; it is left alone.
+    ForeignObject,
+    /// It was not reviewed.
+    NotChecked,
+    /// The agent may do something to resources of every kind, by a wildcard that no object declares.
+    HoldsWildcard,
+    /// The agent may read Secrets that no object declares.
+    HoldsSecrets,
+    /// The agent may open terminals where no object says so.
+    HoldsExec,
+    /// The agent may change resources where no object says so.
+    HoldsWrite,
     /// Everything declared is in place and proven.
     Ready,
 }

@@ -4,5 +4,7 @@ mod agent;
 mod derive;
 mod fixtures;
 mod forged;
+mod plan;
 mod properties;
+mod simulator;
 mod speed;

@@ -1,0 +1,171 @@
+//! What is asked of the API server about an agent: that it may do what is declared, and that it may not do what is not. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::objects::SHIPPED;
+use super::plan::Plan;
+use super::rules::{Names, Right, Rules};
+use super::wanted::{Place, Wanted};
+use crate::api::Feature;
+use crate::api::conditions::{Reason, Verdict};
+use crate::api::live_status::Excess;
+use crate::reconcile::plan::{Answer, Applied};
+
+use super::outlook::Outlook;
+
+/// One question: may the agent do this there?
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Question {
+    /// Where; empty: without a namespace, or in all.
+    pub namespace: String,
+    /// The API group; `*` in a question after a wildcard.
+    pub group: String,
+    /// The resource, with its subresource if any.
+    pub resource: String,
+    /// The verb.
+    pub verb: String,
+    /// To which object; empty: to any.
+    pub name: String,
+}
+
+/// The answers of one round; `Err`: it could not be asked.
+pub type Reviews = BTreeMap<Question, Result<Answer, String>>;
+
+/// Rights that are found out about although nobody declares them, the widest first, with what is said of one that holds.
+const NEGATIVE: [(&str, &str, &str, Reason); 5] = [
+    ("*", "*", "get", Reason::HoldsWildcard),
+    ("", "pods/exec", "create", Reason::HoldsExec),
+    ("", "pods/exec", "get", Reason::HoldsExec),
+    ("", "secrets", "get", Reason::HoldsSecrets),
+    ("apps", "deployments", "patch", Reason::HoldsWrite),
+];
+
+fn question(namespace: &str, right: &Right, name: &str) -> Question {
+    let Right { group, resource, verb } = right;
+    let (namespace, name) = (namespace.to_owned(), name.to_owned());
+    Question { namespace, group: group.clone(), resource: resource.clone(), verb: verb.clone(), name }
+}
+
+/// One name stands for all that one rule has: they are allowed together or not at all.
+fn of_rules<'a>(namespace: &'a str, rules: &'a Rules) -> impl Iterator<Item = Question> + 'a {
+    rules.iter().map(move |(right, names)| {
+        let name = if let Names::Only(some) = names { some.first().map(String::as_str) } else { None };
+        question(namespace, right, name.unwrap_or_default())
+    })
+}
+
+fn of_features(namespace: &str, place: &Place) -> Vec<Question> {
+    let rights = |feature: Feature| -> &[(&str, &str)] {
+        match feature {
+            Feature::Events => &[("events", "list")],
+            Feature::Logs => &[("pods/log", "get")],
+            Feature::Terminal => &[("pods/exec", "get"), ("pods/exec", "create")],
+            _ => &[],
+        }
+    };
+    let shipped = SHIPPED.iter().filter(|(feature, _)| place.features.contains(feature)).flat_map(|(feature, _)| rights(*feature));
+    shipped.filter_map(|(resource, verb)| Some(question(namespace, &Right::new("", resource, verb)?, ""))).collect()
+}
+
+/// What must be allowed for this.
+fn positive(wanted: &Wanted) -> BTreeSet<Question> {
+    let mut all: BTreeSet<Question> = of_rules("", &wanted.cluster).collect();
+    for (namespace, place) in &wanted.namespaces {
+        all.extend(of_rules(namespace, &place.rules));
+        all.extend(of_features(namespace, place));
+    }
+    all
+}
+
+/// What must not be allowed: in each namespace that is granted, in one that is protected, and in all at once.
+fn negative(outlook: &Outlook, union: &Wanted) -> Vec<(Question, Reason)> {
+    // The agent's own install may well have rights in its own namespace.
+    let own = outlook.access.metadata.namespace.as_deref();
+    let protected = outlook.protected.iter().map(String::as_str).find(|namespace| Some(*namespace) != own);
+    let places: BTreeSet<&str> = outlook.wanted.namespaces.keys().map(String::as_str).chain(protected).chain([""]).collect();
+    let declared = positive(union);
+    let is_declared = |asked: &Question| {
+        let same = |right: &Question| right.namespace == asked.namespace && right.group == asked.group && right.resource == asked.resource;
+        declared.iter().any(|right| same(right) && right.verb == asked.verb && right.name.is_empty())
+    };
+    let ask = |namespace: &str| {
+        NEGATIVE.map(|(group, resource, verb, reason)| {
+            let (group, resource, verb) = (group.to_owned(), resource.to_owned(), verb.to_owned());
+            (Question { namespace: namespace.to_owned(), group, resource, verb, name: String::new() }, reason)
+        })
+    };
+    places.into_iter().flat_map(ask).filter(|(asked, _)| !is_declared(asked)).collect()
+}
+
+/// What a status of these objects needs answers to.
+#[must_use]
+pub fn to_review(plan: &Plan<Applied>) -> BTreeSet<Question> {
+    let effective = || plan.outlooks.iter().filter(|o| o.effective);
+    let proofs = effective().flat_map(|o| positive(&o.wanted));
+    proofs.chain(effective().flat_map(|o| negative(o, &plan.union)).map(|(asked, _)| asked)).collect()
+}
+
+/// Whether all of it is allowed in a namespace; `None`: not everything was answered.
+#[must_use]
+pub fn is_proven(namespace: &str, place: &Place, reviews: &Reviews) -> Option<bool> {
+    let asked: Vec<Question> = of_rules(namespace, &place.rules).chain(of_features(namespace, place)).collect();
+    let answers: Vec<Option<bool>> = asked.iter().map(|q| reviews.get(q)?.as_ref().ok().map(|a| a.allowed)).collect();
+    if answers.contains(&Some(false)) { Some(false) } else { answers.into_iter().collect::<Option<Vec<bool>>>().map(|_| true) }
+}
+
+fn show(asked: &Question) -> String {
+    let group = if asked.group.is_empty() { String::new() } else { format!(".{}", asked.group) };
+    let place = if asked.namespace.is_empty() { "the cluster" } else { asked.namespace.as_str() };
+    format!("{} {}{group} in {place}", asked.verb, asked.resource)
+}
+
+/// `AccessProven`.
+#[must_use]
+pub fn proof(outlook: &Outlook, reviews: &Reviews) -> Verdict {
+    let asked = positive(&outlook.wanted);
+    let denied: Vec<String> = asked.iter().filter(|q| matches!(reviews.get(*q), Some(Ok(answer)) if !answer.allowed)).map(show).collect();
+    if !denied.is_empty() {
+        return Verdict::no(Reason::Denied, format!("the agent may not: {}", denied.iter().take(3).cloned().collect::<Vec<_>>().join(", ")));
+    }
+    let failed = asked.iter().find_map(|q| match reviews.get(q) {
+        Some(Ok(_)) => None,
+        Some(Err(error)) => Some(format!("the review of {} failed: {error}", show(q))),
+        None => Some(format!("{} was not reviewed yet", show(q))),
+    });
+    match failed {
+        Some(message) => Verdict::unknown(Reason::NotChecked, message),
+        None => Verdict::yes(Reason::Proven, format!("{} right(s) proven by SubjectAccessReview", asked.len())),
+    }
+}
+
+/// `Confined`, and what is too much. Of what the agent's own namespace has by its own install nothing is said.
+#[must_use]
+pub fn confinement(outlook: &Outlook, union: &Wanted, reviews: &Reviews) -> (Verdict, Vec<Excess>) {
+    let mut excess = Vec::new();
+    let (mut worst, mut unanswered) = (None::<Reason>, false);
+    for (asked, reason) in negative(outlook, union) {
+        match reviews.get(&asked) {
+            Some(Ok(answer)) if answer.allowed => {
+                let order = |reason: Reason| NEGATIVE.iter().position(|(.., r)| *r == reason);
+                worst = Some(worst.filter(|worst| order(*worst) <= order(reason)).unwrap_or(reason));
+                let Question { namespace, resource, verb, .. } = asked;
+                excess.push(Excess { verb, resource, namespace, by: crate::api::conditions::shorten(&answer.reason, 256) });
+            }
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => unanswered = true,
+        }
+    }
+    excess.sort();
+    let verdict = match (worst, unanswered) {
+        (Some(reason), _) => {
+            let by = excess.first().map(|e| e.by.clone()).unwrap_or_default();
+            Verdict::no(reason, format!("the agent may do more than any object declares ({} finding(s), status.excess): {by}", excess.len()))
+        }
+        (None, true) => Verdict::unknown(Reason::NotChecked, "not everything was reviewed yet"),
+        (None, false) => Verdict::yes(
+            Reason::OnlyDeclared,
+            "by review in the granted namespaces, a protected one and the whole cluster; per agent, not per person: that is decided by Argo CD's policy in the control plane",
+        ),
+    };
+    (verdict, excess)
+}

@@ -1,0 +1,139 @@
+//! What is seen of one agent and its cluster: the input of every plan. Pure data; to be filled by `cluster_io`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::ceiling::Ceiling;
+use super::discovery::Discovery;
+use crate::api::{INSTANCE_LABEL, LiveResourceAccess, STOP};
+use crate::argocd::deployed::Deployed;
+use crate::argocd::kinds::AppProject;
+use crate::config::InstanceConfig;
+use crate::reconcile::Seen;
+use crate::reconcile::clock::Clock;
+use crate::reconcile::unreadable::Unreadable;
+
+/// The chart's fixed ClusterRoles that may be bound to an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shipped {
+    /// Lists Events.
+    pub events: String,
+    /// Reads logs.
+    pub logs: String,
+    /// Opens terminals.
+    pub exec: String,
+}
+
+/// Everything that a plan depends on.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// What the platform admin allows here.
+    pub settings: InstanceConfig,
+    /// What may be bound beside the derived roles.
+    pub shipped: Shipped,
+    /// The API server's version, such as `v1.34.4`.
+    pub kubernetes_version: Option<String>,
+    /// By how much the API server's clock is ahead of ours; `None`: not known.
+    pub server_ahead: Option<jiff::SignedDuration>,
+    /// Withdraw everything, whatever is declared: the operator is being removed.
+    pub withdraw_all: bool,
+    /// All objects of side Agent of the instance.
+    pub accesses: Vec<Arc<LiveResourceAccess>>,
+    /// Those that cannot be parsed.
+    pub unreadable: Vec<Unreadable>,
+    /// argocd-cm of the agent's cluster.
+    pub argocd_cm: Seen<Option<Arc<ConfigMap>>>,
+    /// The ConfigMaps that agents' environments are taken from, by their names.
+    pub config_maps: Seen<BTreeMap<String, Arc<ConfigMap>>>,
+    /// Deployments of the instance's namespace.
+    pub deployments: Seen<Vec<Arc<Deployment>>>,
+    /// Applications of all namespaces.
+    pub applications: Seen<Vec<Arc<Deployed>>>,
+    /// AppProjects of the instance's namespace.
+    pub projects: Seen<Vec<Arc<AppProject>>>,
+    /// All namespaces.
+    pub namespaces: Seen<Vec<Arc<Namespace>>>,
+    /// The kinds that the API server knows.
+    pub discovery: Seen<Arc<Discovery>>,
+    /// What the operator holds, by review.
+    pub ceiling: Seen<Arc<Ceiling>>,
+    /// Roles of our name, in all namespaces.
+    pub roles: Seen<Vec<Arc<Role>>>,
+    /// RoleBindings of our names, in all namespaces.
+    pub role_bindings: Seen<Vec<Arc<RoleBinding>>>,
+    /// The ClusterRole of our name.
+    pub cluster_role: Seen<Option<Arc<ClusterRole>>>,
+    /// The ClusterRoleBinding of our name.
+    pub cluster_role_binding: Seen<Option<Arc<ClusterRoleBinding>>>,
+}
+
+impl World {
+    /// The namespace of the instance, and of the agent.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.settings.namespace
+    }
+
+    /// Whether everything is withdrawn, whatever is declared.
+    #[must_use]
+    pub fn ending(&self) -> bool {
+        self.withdraw_all || self.is_going(self.namespace())
+    }
+
+    /// Whether a namespace is being deleted.
+    #[must_use]
+    pub fn is_going(&self, namespace: &str) -> bool {
+        let going = |n: &Arc<Namespace>| n.metadata.name.as_deref() == Some(namespace) && n.metadata.deletion_timestamp.is_some();
+        self.namespaces.as_ref().is_ok_and(|all| all.iter().any(going))
+    }
+
+    /// Why everything is stopped: the annotation on argocd-cm, when it is there.
+    #[must_use]
+    pub fn stopped(&self) -> Option<&str> {
+        self.argocd_cm.as_ref().ok()?.as_ref()?.metadata.annotations.as_ref()?.get(STOP).map(String::as_str)
+    }
+
+    /// Whether an object of our name is ours. Never by its name alone: without our mark it is somebody else's.
+    #[must_use]
+    pub fn is_ours(&self, meta: &ObjectMeta) -> bool {
+        meta.labels.as_ref().is_some_and(|l| l.get(INSTANCE_LABEL).is_some_and(|v| v == self.namespace()))
+    }
+
+    /// Whether every place can be seen in which something may be set.
+    #[must_use]
+    pub fn in_sight(&self) -> bool {
+        self.roles.is_ok() && self.role_bindings.is_ok() && self.cluster_role.is_ok() && self.cluster_role_binding.is_ok()
+    }
+
+    /// Whether an object that cannot be parsed keeps what it has: then nothing is taken away, for nobody knows what is its.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        let frozen = |u: &Unreadable| u.metadata.deletion_timestamp.is_none() && !u.over;
+        !self.ending() && self.stopped().is_none() && self.unreadable.iter().any(frozen)
+    }
+
+    /// The same world at this time: what cannot be parsed is frozen within its validity only.
+    #[must_use]
+    pub fn at(&self, clock: Clock) -> Cow<'_, Self> {
+        if self.unreadable.iter().all(|u| u.over == u.is_over(clock)) {
+            return Cow::Borrowed(self);
+        }
+        let mut world = self.clone();
+        for unreadable in &mut world.unreadable {
+            unreadable.over = unreadable.is_over(clock);
+        }
+        Cow::Owned(world)
+    }
+}
+
+/// The name of the derived roles and their bindings: it carries the instance's namespace, so that several instances of a cluster do not meet.
+#[must_use]
+pub fn role_name(namespace: &str) -> String {
+    format!("argocd-access-live-{namespace}")
+}
