@@ -29,10 +29,11 @@ pub use live_status::LiveResourceAccessStatus;
 pub use status::ExecAccessStatus;
 pub use time::{Day, Validity, Window};
 
-/// The definitions of all our resources.
+/// The definitions of the resources that the operator serves: what is installed. [`LiveResourceAccess`] is not among them before it is
+/// served: an object that nobody looks at would say nothing of itself, and grant nothing.
 #[must_use]
 pub fn definitions() -> Vec<Definition> {
-    vec![ExecAccess::crd(), LiveResourceAccess::crd()]
+    vec![ExecAccess::crd()]
 }
 
 /// The API group of our resources, and the prefix of our labels and annotations.

@@ -1,9 +1,12 @@
 //! The definition of `LiveResourceAccess` on a real API server: what it refuses and how it says so, what it fills in, how it reads.
 
+use argocd_access::api::LiveResourceAccess;
+use kube::CustomResourceExt;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::schema::Server;
+use crate::support::{ControlPlane, Kubernetes, manifests};
 
 /// A good spec with one part replaced, or added, at a path such as `/agent/grants/0/features`.
 fn with(path: &str, value: Value) -> Value {
@@ -21,6 +24,13 @@ fn with(path: &str, value: Value) -> Value {
 
 fn principal(block: &Value) -> Value {
     json!({"side": "Principal", "principal": block})
+}
+
+/// The operator does not serve it yet, so that nothing installs its definition.
+async fn server() -> Server {
+    let definition = serde_json::from_value(serde_json::to_value(LiveResourceAccess::crd()).unwrap()).unwrap();
+    manifests::apply_definitions(&ControlPlane::shared(Kubernetes::V1_36).await.client(), &[definition]).await;
+    Server::of("LiveResourceAccess").await
 }
 
 /// What, and what the refusal must say.
@@ -75,7 +85,7 @@ fn bad() -> Vec<(Value, &'static str)> {
 
 #[tokio::test]
 async fn every_bad_value_of_a_live_resource_access_is_refused_with_a_message_that_a_person_understands() {
-    let server = Server::of("LiveResourceAccess").await;
+    let server = server().await;
     for (spec, says) in bad() {
         let Err(refusal) = server.try_create("bad", &spec).await else { panic!("{spec} was accepted") };
         assert!(refusal.contains(says), "{spec}: {refusal}");
@@ -87,7 +97,7 @@ async fn every_bad_value_of_a_live_resource_access_is_refused_with_a_message_tha
 
 #[tokio::test]
 async fn the_smallest_live_resource_access_is_filled_in_with_the_least_and_its_side_stays() {
-    let server = Server::of("LiveResourceAccess").await;
+    let server = server().await;
     let small = server.try_create("live", &json!({"side": "Agent", "agent": {"grants": [{}]}})).await.unwrap();
     let expected = json!({"side": "Agent", "mode": "Enforce", "suspend": false, "agent": {
         "protectedNamespaces": ["kube-system", "kube-public", "kube-node-lease"],
@@ -109,7 +119,7 @@ async fn the_smallest_live_resource_access_is_filled_in_with_the_least_and_its_s
 
 #[tokio::test]
 async fn a_live_resource_access_reads_well_in_a_terminal() {
-    let server = Server::of("LiveResourceAccess").await;
+    let server = server().await;
     let spec = with("/schedule", json!([{"days": ["Mon"], "from": "08:00", "to": "18:00"}]));
     let object =
         json!({"apiVersion": "argocd-access.dev/v1alpha1", "kind": "LiveResourceAccess", "metadata": {"name": "live-terminal"}, "spec": spec});

@@ -30,7 +30,7 @@ use std::{
 /// The name of a page, and what writes it.
 type Page = (&'static str, fn() -> String);
 
-const PAGES: [Page; 9] = [
+const PAGES: [Page; 8] = [
     ("cli.md", cli::page),
     ("compatibility.md", compatibility::page),
     ("conditions.md", conditions::page),
@@ -39,7 +39,6 @@ const PAGES: [Page; 9] = [
     ("ingress.md", ingress::page),
     ("metrics.md", metrics::page),
     ("troubleshooting.md", troubleshooting::page),
-    ("liveresourceaccess.md", resource::live_resource_access),
 ];
 
 /// The root of the repository.
