@@ -385,3 +385,31 @@ fn what_was_declared_then_is_no_reason_to_give_now() {
     let stop = serde_json::from_value(json!({"annotations": {STOP: ""}})).unwrap();
     assert!(!plan.is_still_declared(there.iter(), Some(&stop), sim.now));
 }
+
+#[test]
+fn while_it_is_not_known_whether_everything_is_stopped_nothing_is_given_and_what_goes_goes() {
+    let mut sim = granted("{namespaces: {names: [other]}}");
+    sim.world.argocd_cm = unseen();
+    sim.declare("new", "{grants: [{namespaces: {names: [shop]}}]}", &json!({}));
+    for _ in 0..3 {
+        sim.step();
+    }
+    assert!(sim.may_in("shop").is_empty() && !sim.may_in("other").is_empty());
+    assert_eq!(sim.condition("new", "RBACApplied"), said("Unknown", Reason::NotReadable));
+    sim.delete("live");
+    for _ in 0..3 {
+        sim.step();
+    }
+    assert!(sim.may().is_empty() && !sim.is_held("live"));
+}
+
+#[test]
+fn from_every_name_to_some_is_less() {
+    let mut sim = granted("{}");
+    sim.declare("live", "{grants: [{precision: Name}]}", &json!({}));
+    assert!(sim.plan().writes.iter().all(|w| w.direction == Direction::Narrow), "{:#?}", sim.plan().writes);
+    sim.settle();
+    assert_eq!(sim.may_in("other"), ["get configmaps[web]", "list events"]);
+    sim.declare("live", "{grants: [{}]}", &json!({}));
+    assert!(sim.settle().iter().all(|w| w.direction == Direction::Widen), "and back is more");
+}
