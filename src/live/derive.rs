@@ -14,7 +14,7 @@ use super::discovery::{Discovery, Known};
 use super::grant::{Access, Grant, Namespaces};
 use super::rules::{Names, Right, Rules};
 use super::sensitive;
-use super::wanted::Wanted;
+use super::wanted::{TooMany, Wanted};
 use crate::api::live_resource_access::Secrets;
 use crate::api::live_status::Ungranted;
 use crate::api::{Feature, GroupKind};
@@ -25,8 +25,8 @@ use crate::reconcile::selection;
 
 /// More kinds in namespaces than this are too many for one object.
 pub const MOST_PAIRS: usize = 2000;
-/// As are more names that are written out.
-pub const MOST_NAMES: usize = 10_000;
+/// As are more bytes of names in one role: it has to fit into an object.
+pub const MOST_NAMES: usize = 512 * 1024;
 /// An Application that claims more resources than this counts for nothing; one that has so many cannot be shown anyway.
 pub const MOST_CLAIMED: usize = 5000;
 
@@ -80,10 +80,11 @@ pub fn derive(access: &Access, sight: Sight<'_>) -> Wanted {
     }
     wanted.selected = selected.len();
     wanted.without_resources = sight.applications.iter().filter(|a| a.resources().is_empty() && selected.contains(&id(a))).count();
-    let names = wanted.cluster.name_count() + wanted.namespaces.values().map(|place| place.rules.name_count()).sum::<usize>();
-    let excess = Some(pairs.len()).filter(|n| *n > MOST_PAIRS).or(Some(names).filter(|n| *n > MOST_NAMES));
-    if excess.is_some() {
-        wanted.too_many = excess;
+    let roles = wanted.namespaces.iter().map(|(namespace, place)| (namespace.as_str(), &place.rules)).chain([("", &wanted.cluster)]);
+    let crammed = roles.into_iter().find(|(_, rules)| rules.bytes_of_names() > MOST_NAMES);
+    let crammed = crammed.map(|(namespace, _)| TooMany::Names(namespace.to_owned()));
+    wanted.too_many = if pairs.len() > MOST_PAIRS { Some(TooMany::Pairs(pairs.len())) } else { crammed };
+    if wanted.too_many.is_some() {
         wanted.namespaces.clear();
         wanted.cluster = Rules::default();
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::admission::Case;
 use super::objects::Folded;
 use super::plan::Sum;
-use super::wanted::Wanted;
+use super::wanted::{TooMany, Wanted};
 use super::world::World;
 use crate::api::LiveResourceAccess;
 use crate::api::conditions::{Reason, Verdict};
@@ -77,14 +77,18 @@ fn few<'a>(all: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn resources(wanted: &Wanted) -> Verdict {
-    if let Some(count) = wanted.too_many {
+    if let Some(TooMany::Names(namespace)) = &wanted.too_many {
+        let place = if namespace.is_empty() { "the cluster" } else { namespace };
         return Verdict::no(
             Reason::TooMany,
-            format!(
-                "the Applications have {count} kinds in namespaces, or names; at most {} and {} are granted by one object, so nothing is",
-                super::derive::MOST_PAIRS,
-                super::derive::MOST_NAMES
-            ),
+            format!("the names of the resources in {place} do not fit into one role, so nothing is granted; use precision Kind"),
+        );
+    }
+    if let Some(TooMany::Pairs(count)) = wanted.too_many {
+        let most = super::derive::MOST_PAIRS;
+        return Verdict::no(
+            Reason::TooMany,
+            format!("the Applications have {count} kinds in namespaces; one object grants at most {most}, so nothing is granted"),
         );
     }
     if !wanted.crowded.is_empty() {

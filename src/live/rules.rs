@@ -96,10 +96,11 @@ impl Rules {
         self.0.iter()
     }
 
-    /// How many names are written out.
+    /// How much room the names take that are written out, each with its quotes.
     #[must_use]
-    pub fn name_count(&self) -> usize {
-        self.0.values().map(|names| if let Names::Only(some) = names { some.len() } else { 0 }).sum()
+    pub fn bytes_of_names(&self) -> usize {
+        let bytes = |rule: &PolicyRule| rule.resource_names.iter().flatten().map(|name| name.len() + 3).sum::<usize>();
+        self.render().iter().map(bytes).sum()
     }
 
     /// As a Role has them: resources of one group that have the same verbs and names in one rule; in a fixed order.

@@ -26,8 +26,17 @@ pub struct Wanted {
     pub without_resources: usize,
     /// Applications that claim more than any has: they count for nothing.
     pub crowded: BTreeSet<String>,
-    /// Set when it is too much: how many kinds in namespaces, or names. Then nothing is granted.
-    pub too_many: Option<usize>,
+    /// Set when it is too much. Then nothing is granted.
+    pub too_many: Option<TooMany>,
+}
+
+/// Of what there is too much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TooMany {
+    /// Kinds in namespaces: so many.
+    Pairs(usize),
+    /// Names, in one role: that of this namespace, or of the cluster where it is empty.
+    Names(String),
 }
 
 /// What the agent may do in one namespace.
