@@ -17,6 +17,7 @@ use super::{Cause, after, after_application, exec_access, not_readable};
 use crate::argocd::instance::Server;
 use crate::exec::confinement::rule::{self, Rule};
 use crate::exec::remote::Cluster;
+use crate::exec::world::binding_name;
 
 const NAME: Name = Name::Admission;
 
@@ -44,7 +45,7 @@ pub fn look(question: &Question, observed: &Observed) -> Link {
             .filter(|b| b.match_resources.as_ref().is_none_or(|m| at.meets(m)))
             .collect();
         let constraints = policy.spec.as_ref().and_then(|s| s.match_constraints.as_ref());
-        if denying.is_empty() || !constraints.is_some_and(|c| at.looks(c)) {
+        if denying.is_empty() || !constraints.is_some_and(|c| at.looks(c)) || is_of_another_instance(observed, policy) {
             continue;
         }
         match ours(observed, policy, &server, &namespace) {
@@ -86,6 +87,13 @@ fn ours(observed: &Observed, policy: &ValidatingAdmissionPolicy, server: &Server
     let rule = Rule::read(policy.spec.as_ref()?, world.namespace())?;
     let is = |names: &std::collections::BTreeSet<rule::Name>, name: &str| names.iter().any(|n| n.as_str() == name);
     Some(!is(&rule.accounts, &server.service_account) || is(&rule.namespaces, namespace))
+}
+
+/// Whether a policy confines the argocd-server of another instance, and nobody else: by its whole text, whoever wrote it.
+fn is_of_another_instance(observed: &Observed, policy: &ValidatingAdmissionPolicy) -> bool {
+    let name = policy.metadata.name.as_deref().unwrap_or_default();
+    let instance = name.strip_prefix(&binding_name("")).filter(|instance| *instance != observed.world.namespace());
+    instance.zip(policy.spec.as_ref()).is_some_and(|(instance, spec)| Rule::read(spec, instance).is_some())
 }
 
 fn labels(observed: &Observed) -> Option<BTreeMap<String, String>> {

@@ -137,10 +137,15 @@ impl Contests {
     /// Remembers which of the plan's writes went through.
     #[must_use]
     pub fn wrote(mut self, looks: &[Look], done: &[Target]) -> Self {
-        for look in looks.iter().filter(|look| look.sets && done.contains(&look.field.0)) {
-            if let Some(contest) = self.fields.get_mut(&look.field) {
+        for look in looks.iter().filter(|look| done.contains(&look.field.0)) {
+            let Some(contest) = self.fields.get_mut(&look.field) else { continue };
+            if look.sets {
                 contest.standing = true;
                 contest.note.clone_from(&look.next);
+                contest.over = look.version;
+            } else if look.note.is_none() {
+                // Given back by ourselves: that it is gone is nobody's doing, should it be wanted again before the next look.
+                contest.standing = false;
                 contest.over = look.version;
             }
         }
@@ -194,6 +199,19 @@ mod tests {
 
     fn second(n: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + n).unwrap()
+    }
+
+    #[test]
+    fn what_we_give_back_and_set_again_at_once_is_nobodys_rewrite() {
+        let (mut contests, target) = (Contests::default(), field().0);
+        for n in 0..10 {
+            contests = contests.at(second(n));
+            let set = look(false, "kubectl");
+            assert_eq!(contests.rival(&set), None, "time {n}");
+            contests = contests.saw(std::slice::from_ref(&set)).wrote(std::slice::from_ref(&set), std::slice::from_ref(&target));
+            let back = look(true, "kubectl");
+            contests = contests.saw(std::slice::from_ref(&back)).wrote(std::slice::from_ref(&back), std::slice::from_ref(&target));
+        }
     }
 
     /// A field, whoever rewrites it, and us who put it right whenever we may. Returns when we wrote.

@@ -101,7 +101,8 @@ async fn without_an_operator_it_withdraws_everything_itself_and_a_new_operator_h
     tokio::time::sleep(Duration::from_secs(2)).await;
     team.is_shut().await;
     laptop(team.cp, &["stop", "--release", "-n", &team.namespace]).await.success();
-    becomes("it is granted again", SOON, true, async || condition(&team.status("team-a").await, "Ready").0 == "True").await;
+    // The one before it could not give its Lease back: its rights went first.
+    becomes("it is granted again", SOON * 2, true, async || condition(&team.status("team-a").await, "Ready").0 == "True").await;
     assert_eq!(team.allowed().await, format!("request.namespace in ['{}']", team.destination));
 }
 

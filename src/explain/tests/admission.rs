@@ -32,6 +32,21 @@ fn our_policy_is_evaluated() {
 }
 
 #[test]
+fn the_policy_of_another_instance_is_about_another_argocd_server() {
+    let with = |instance: &'static str, text: &'static str| {
+        link(Name::Admission, |_, o| {
+            let rule = Rule { accounts: [RuleName::parse("argocd-server").unwrap()].into(), namespaces: [].into() };
+            let name = format!("argocd-access-exec-{instance}");
+            let policy = json!({"metadata": {"name": name}, "spec": rule.spec(text)});
+            o.policies = Ok(vec![object(&policy.to_string())]);
+            o.bindings = Ok(vec![object(&json!({"metadata": {"name": name}, "spec": rule::binding_spec(&name)}).to_string())]);
+        })
+    };
+    assert_eq!(with("staging", "staging").state, State::Open);
+    assert_eq!(id(&with("staging", "argocd")), "admission-foreign", "what it says counts, not how it is called");
+}
+
+#[test]
 fn a_confined_namespace_is_opened_by_a_declaration_and_never_by_taking_the_policy_away() {
     let fix = |declared: bool| {
         let link = broken(|_, o| {
