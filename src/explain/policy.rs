@@ -1,6 +1,6 @@
 //! Argo CD's policy: `applications, get` and then `exec, create`, as argocd-server asks for them, and by which line it decides. Pure.
 //!
-//! Decided by `argocd::policy`; [`near`] finds what a refused person was probably meant to have, [`mend`] what gives exactly what was asked.
+//! Decided by `argocd::policy`; `near` finds what a refused person was probably meant to have, `mend` what gives exactly what was asked.
 
 mod mend;
 mod near;
