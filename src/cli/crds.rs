@@ -1,8 +1,6 @@
 //! `argocd-access crds`: the CustomResourceDefinitions, as they are committed under `crds/`.
 
-use std::io::Write;
-
-use super::CliError;
+use super::{CliError, output};
 use crate::api;
 
 /// The files, each with its name and its text.
@@ -24,7 +22,6 @@ pub fn files() -> Result<Vec<(String, String)>, CliError> {
 /// When one cannot be written as YAML.
 pub fn print() -> Result<(), CliError> {
     let texts: Vec<String> = files()?.into_iter().map(|(_, text)| text).collect();
-    // A reader that closes the pipe early has what it wanted.
-    let _ = std::io::stdout().write_all(texts.join("---\n").as_bytes());
+    output::print(texts.join("---\n").as_bytes());
     Ok(())
 }

@@ -1,11 +1,9 @@
 //! `argocd-access completions` and `argocd-access man`: made from the same definition of the command line that parses it.
 
-use std::io::Write;
-
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::{Cli, CliError};
+use super::{Cli, CliError, output};
 
 /// The arguments of `completions`.
 #[derive(Debug, Args)]
@@ -19,7 +17,7 @@ pub struct CompletionsArgs {
 pub fn completions(args: &CompletionsArgs) {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "argocd-access", &mut text);
-    print(&text);
+    output::print(&text);
 }
 
 /// Prints the manual page: the program, then each command.
@@ -32,7 +30,7 @@ pub fn man() -> Result<(), CliError> {
     let mut text = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut text).map_err(CliError::Man)?;
     pages(&command, &mut text)?;
-    print(&text);
+    output::print(&text);
     Ok(())
 }
 
@@ -42,9 +40,4 @@ fn pages(command: &clap::Command, text: &mut Vec<u8>) -> Result<(), CliError> {
         pages(sub, text)?;
     }
     Ok(())
-}
-
-fn print(text: &[u8]) {
-    // A reader that closes the pipe early has what it wanted.
-    let _ = std::io::stdout().write_all(text);
 }

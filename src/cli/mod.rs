@@ -3,6 +3,7 @@
 pub mod crds;
 pub mod explain;
 pub mod generate;
+pub mod output;
 pub mod plan;
 pub mod restore;
 pub mod run;

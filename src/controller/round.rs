@@ -23,6 +23,7 @@ use crate::exec::world::Unreadable;
 use crate::exec::{self};
 use crate::metrics::Metrics;
 use crate::reconcile::contests::Contests;
+use crate::reconcile::declared::Plan as _;
 use crate::reconcile::{Applied, Direction, Failures, Kind, Layer, Target};
 
 /// A plan needs at most a handful of steps; more mean that somebody undoes them as fast as they are made.

@@ -21,22 +21,17 @@ use super::server::ServerOutlook;
 use super::sessions::{self, Remaining};
 use super::world::{Unreadable, World};
 use super::{flag, ingress, policy, project, restart, server};
-use crate::api::conditions::{Reason, Verdict, shorten};
+use crate::api::conditions::{Reason, Verdict};
 use crate::api::status::{Change, InstanceStatus, UndeclaredGrant};
 use crate::api::{ExecAccess, Mode, is_held};
 use crate::argocd::instance;
 use crate::reconcile::clock::{self, Clock};
 use crate::reconcile::contests::Look;
-use crate::reconcile::plan::{Applied, Prepared, step};
+use crate::reconcile::plan::{Applied, OBSERVED, Prepared, observed, step};
 use crate::reconcile::seen::uid;
 use crate::reconcile::time::Times;
 use crate::reconcile::write::{Action, Direction, Kind, Layer, Wanted, Write};
 use crate::reconcile::{declared, finalizer};
-
-/// So many bytes of one value are shown in `status.changes`.
-const CHANGE_LIMIT: usize = 2048;
-/// So many observing objects of one instance get `status.changes`.
-const OBSERVED_LIMIT: usize = 64;
 
 /// The next step for one instance.
 #[derive(Debug, Clone)]
@@ -56,28 +51,6 @@ pub struct Plan<State = Prepared> {
     state: PhantomData<State>,
 }
 
-impl Plan<Prepared> {
-    /// The same plan, after its writes were sent, or when there is nothing (more) to send.
-    #[must_use]
-    pub fn applied(self) -> Plan<Applied> {
-        let Self { writes, outlooks, unreadable, instance, next, looks, state: _ } = self;
-        Plan { writes, outlooks, unreadable, instance, next, looks, state: PhantomData }
-    }
-}
-
-impl<State> Plan<State> {
-    /// What is still as it was seen; see [`declared::still`].
-    pub fn is_still_declared<'a>(
-        &self,
-        accesses: impl IntoIterator<Item = &'a ObjectMeta>,
-        argocd_cm: Option<&ObjectMeta>,
-        now: jiff::Timestamp,
-    ) -> bool {
-        let counted = self.outlooks.iter().filter(|o| o.effective || o.flag.is_some()).map(|o| &o.access.metadata);
-        declared::still(counted, self.next, accesses, argocd_cm, now)
-    }
-}
-
 impl declared::Plan for Plan<Prepared> {
     type Object = ExecAccess;
     type Applied = Plan<Applied>;
@@ -87,11 +60,13 @@ impl declared::Plan for Plan<Prepared> {
     }
 
     fn is_still_declared<'a>(&self, objects: impl Iterator<Item = &'a ObjectMeta>, argocd_cm: Option<&ObjectMeta>, now: jiff::Timestamp) -> bool {
-        Self::is_still_declared(self, objects, argocd_cm, now)
+        let counted = self.outlooks.iter().filter(|o| o.effective || o.flag.is_some()).map(|o| &o.access.metadata);
+        declared::still(counted, self.next, objects, argocd_cm, now)
     }
 
     fn applied(self) -> Plan<Applied> {
-        Self::applied(self)
+        let Self { writes, outlooks, unreadable, instance, next, looks, state: _ } = self;
+        Plan { writes, outlooks, unreadable, instance, next, looks, state: PhantomData }
     }
 }
 
@@ -266,18 +241,10 @@ fn observe(world: &World, cases: &[Case], without: &Folded, others: &Others<'_>,
             case.standing = true;
             case.effective = true;
         }
-        let mut changes = fold(world, &with, others, now).wanted.changes;
-        changes.retain(|c| !without.wanted.changes.contains(c));
-        changes.sort();
-        changes.truncate(50);
-        // A status has to fit into an object; a policy of thousands of lines does not.
-        for value in changes.iter_mut().flat_map(|c| [&mut c.from, &mut c.to]).flatten() {
-            *value = shorten(value, CHANGE_LIMIT);
-        }
-        (index, changes)
+        (index, observed(fold(world, &with, others, now).wanted.changes, &without.wanted.changes))
     };
-    // Each costs a plan of its own: the oldest are answered, so that nobody can make the operator stand still with many.
-    indices.into_iter().take(OBSERVED_LIMIT).map(changes_with).collect()
+    // The oldest are answered.
+    indices.into_iter().take(OBSERVED).map(changes_with).collect()
 }
 
 fn outlooks(

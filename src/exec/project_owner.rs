@@ -7,7 +7,6 @@ use crate::api::conditions::{Verdict, shorten};
 use crate::argocd::kinds::{AppProject, ProjectRole};
 use crate::argocd::tracking::Tracking;
 use crate::ownership::behalf::Name;
-use crate::ownership::managed_fields::{self, Has};
 use crate::ownership::{Course, Holding, Keeper, Record, course};
 use crate::reconcile::contests::{Look, version};
 use crate::reconcile::seen::uid;
@@ -47,17 +46,13 @@ impl<'a> List<'a> {
     /// takes away what was written in its name.
     #[must_use]
     pub fn name(&self, direction: Direction) -> Option<Name> {
-        let meta = &self.project.metadata;
-        let has = |name: &Name| managed_fields::has(meta, &PATH, name);
-        let begun = |name: &Name| managed_fields::is_in_name_of(meta, &name.manager);
+        let holding = &self.holding;
         if direction == Direction::Narrow {
-            return self
-                .holding
-                .name_to_give_back_in()
-                .filter(|name| !name.applies || begun(name) || matches!(has(name), Has::Alone | Has::WithOthers));
+            let on_record = |name: &Name| holding.is_begun_in(name) || holding.is_on_record_of(name, &PATH);
+            return holding.name_to_give_back_in().filter(|name| !name.applies || on_record(name));
         }
-        let is_helms = |name: &Name| has(name) == Has::Alone || (has(name) == Has::Nobody && self.project.spec.roles.is_none());
-        self.holding.name_to_set_in().filter(|name| begun(name) || is_helms(name))
+        let is_helms = |name: &Name| holding.is_free_for(name, &PATH, self.project.spec.roles.is_some());
+        holding.name_to_set_in().filter(|name| holding.is_begun_in(name) || is_helms(name))
     }
 
     /// Why nothing is added, and what to do. `foreign` is the project without our roles.

@@ -11,7 +11,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBind
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::debts;
-use crate::api::{ExecAccess, INSTANCE_LABEL, STOP};
+use crate::api::ExecAccess;
 use crate::argocd::instance::{self, NoServer, Server};
 use crate::argocd::kinds::{AppProject, Application, ArgoCD};
 use crate::argocd::policy;
@@ -23,7 +23,7 @@ use crate::reconcile::clock::Clock;
 use crate::reconcile::contests::Contests;
 use crate::reconcile::seen::{Seen, data};
 pub use crate::reconcile::unreadable::Unreadable;
-use crate::reconcile::{Kind, Surroundings};
+use crate::reconcile::{Kind, Surroundings, seen, stop};
 
 /// Everything that a plan depends on.
 #[derive(Clone, Debug)]
@@ -125,20 +125,13 @@ impl World {
     /// The objects that cannot be parsed and whose grants stay as they are: those that nobody has asked to go or has stopped, and that
     /// are not over.
     pub fn frozen(&self) -> impl Iterator<Item = &Unreadable> {
-        self.unreadable.iter().filter(|u| !self.ending() && self.stopped().is_none() && u.metadata.deletion_timestamp.is_none() && !u.over)
+        self.unreadable.iter().filter(|u| !self.ending() && self.stopped().is_none() && u.is_frozen())
     }
 
     /// The same world at this time: what cannot be parsed is frozen within its validity only.
     #[must_use]
     pub fn at(&self, clock: Clock) -> Cow<'_, Self> {
-        if self.unreadable.iter().all(|u| u.over == u.is_over(clock)) {
-            return Cow::Borrowed(self);
-        }
-        let mut world = self.clone();
-        for unreadable in &mut world.unreadable {
-            unreadable.over = unreadable.is_over(clock);
-        }
-        Cow::Owned(world)
+        Unreadable::all_at(&self.unreadable, clock).map_or(Cow::Borrowed(self), |unreadable| Cow::Owned(Self { unreadable, ..self.clone() }))
     }
 
     /// Whether everything is withdrawn, whatever is declared: the operator is being removed, or the instance's namespace is. The latter
@@ -151,13 +144,13 @@ impl World {
     /// Why everything is stopped: the annotation on argocd-cm, when it is there.
     #[must_use]
     pub fn stopped(&self) -> Option<&str> {
-        self.argocd_cm.as_ref().ok()?.as_ref()?.metadata.annotations.as_ref()?.get(STOP).map(String::as_str)
+        stop::why(&self.argocd_cm)
     }
 
     /// Whether an object of our name is ours. Never by its name alone: without our mark it is somebody else's.
     #[must_use]
     pub fn is_ours(&self, meta: &ObjectMeta) -> bool {
-        meta.labels.as_ref().is_some_and(|l| l.get(INSTANCE_LABEL).is_some_and(|v| v == self.namespace()))
+        seen::is_ours(meta, self.namespace())
     }
 
     /// Whether every place can be seen in which something may be set.
@@ -178,8 +171,7 @@ impl World {
     /// Whether a namespace is being deleted.
     #[must_use]
     pub fn is_going(&self, namespace: &str) -> bool {
-        let going = |n: &Arc<Namespace>| n.metadata.name.as_deref() == Some(namespace) && n.metadata.deletion_timestamp.is_some();
-        self.namespaces.as_ref().is_ok_and(|all| all.iter().any(going))
+        seen::is_going(&self.namespaces, namespace)
     }
 
     /// The namespace of the instance.

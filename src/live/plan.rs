@@ -15,21 +15,17 @@ use super::objects::{self, Folded, Order};
 use super::outlook::{Outlook, outlook};
 use super::wanted::Wanted;
 use super::world::World;
-use crate::api::conditions::{Reason, Verdict, shorten};
+use crate::api::conditions::{Reason, Verdict};
 use crate::api::live_status::AgentInstanceStatus;
 use crate::api::status::Change;
 use crate::api::{Feature, LiveResourceAccess, Mode, is_held};
 use crate::argocd::ARGOCD_CM;
 use crate::reconcile::clock::Clock;
-use crate::reconcile::plan::{Applied, Prepared, step};
+use crate::reconcile::plan::{Applied, OBSERVED, Prepared, observed, step};
 use crate::reconcile::seen::data;
 use crate::reconcile::unreadable::Unreadable;
 use crate::reconcile::write::{Direction, Kind, Write};
 use crate::reconcile::{declared, finalizer};
-
-/// So many observing objects get `status.changes`, each of at most so many bytes a value.
-const OBSERVED: usize = 64;
-const CHANGE_LIMIT: usize = 2048;
 
 /// The next step for one agent.
 #[derive(Debug, Clone)]
@@ -183,14 +179,8 @@ fn observe(world: &World, cases: &[Case], sum: &Sum<'_>) -> BTreeMap<usize, Vec<
         if let Some(wanted) = sum.derived.get(&index) {
             union.unite(wanted);
         }
-        let mut changes = fold(world, cases, &sum.basis, &union, &union).wanted.changes;
-        changes.retain(|change| !sum.folded.wanted.changes.contains(change));
-        changes.sort();
-        changes.truncate(50);
-        for value in changes.iter_mut().flat_map(|c| [&mut c.from, &mut c.to]).flatten() {
-            *value = shorten(value, CHANGE_LIMIT);
-        }
-        (index, changes)
+        let with = fold(world, cases, &sum.basis, &union, &union).wanted.changes;
+        (index, observed(with, &sum.folded.wanted.changes))
     };
     cases.iter().enumerate().filter(|(_, case)| observing(case)).take(OBSERVED).map(changes_with).collect()
 }

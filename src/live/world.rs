@@ -11,13 +11,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::ceiling::Ceiling;
 use super::discovery::Discovery;
-use crate::api::{INSTANCE_LABEL, LiveResourceAccess, STOP};
+use crate::api::LiveResourceAccess;
 use crate::argocd::deployed::Deployed;
 use crate::argocd::kinds::AppProject;
 use crate::config::InstanceConfig;
-use crate::reconcile::Seen;
 use crate::reconcile::clock::Clock;
 use crate::reconcile::unreadable::Unreadable;
+use crate::reconcile::{Seen, seen, stop};
 
 /// The chart's fixed ClusterRoles that may be bound to an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,20 +89,19 @@ impl World {
     /// Whether a namespace is being deleted.
     #[must_use]
     pub fn is_going(&self, namespace: &str) -> bool {
-        let going = |n: &Arc<Namespace>| n.metadata.name.as_deref() == Some(namespace) && n.metadata.deletion_timestamp.is_some();
-        self.namespaces.as_ref().is_ok_and(|all| all.iter().any(going))
+        seen::is_going(&self.namespaces, namespace)
     }
 
     /// Why everything is stopped: the annotation on argocd-cm, when it is there.
     #[must_use]
     pub fn stopped(&self) -> Option<&str> {
-        self.argocd_cm.as_ref().ok()?.as_ref()?.metadata.annotations.as_ref()?.get(STOP).map(String::as_str)
+        stop::why(&self.argocd_cm)
     }
 
     /// Whether an object of our name is ours. Never by its name alone: without our mark it is somebody else's.
     #[must_use]
     pub fn is_ours(&self, meta: &ObjectMeta) -> bool {
-        meta.labels.as_ref().is_some_and(|l| l.get(INSTANCE_LABEL).is_some_and(|v| v == self.namespace()))
+        seen::is_ours(meta, self.namespace())
     }
 
     /// Whether every place can be seen in which something may be set.
@@ -114,21 +113,13 @@ impl World {
     /// Whether an object that cannot be parsed keeps what it has: then nothing is taken away, for nobody knows what is its.
     #[must_use]
     pub fn is_frozen(&self) -> bool {
-        let frozen = |u: &Unreadable| u.metadata.deletion_timestamp.is_none() && !u.over;
-        !self.ending() && self.stopped().is_none() && self.unreadable.iter().any(frozen)
+        !self.ending() && self.stopped().is_none() && self.unreadable.iter().any(Unreadable::is_frozen)
     }
 
     /// The same world at this time: what cannot be parsed is frozen within its validity only.
     #[must_use]
     pub fn at(&self, clock: Clock) -> Cow<'_, Self> {
-        if self.unreadable.iter().all(|u| u.over == u.is_over(clock)) {
-            return Cow::Borrowed(self);
-        }
-        let mut world = self.clone();
-        for unreadable in &mut world.unreadable {
-            unreadable.over = unreadable.is_over(clock);
-        }
-        Cow::Owned(world)
+        Unreadable::all_at(&self.unreadable, clock).map_or(Cow::Borrowed(self), |unreadable| Cow::Owned(Self { unreadable, ..self.clone() }))
     }
 }
 

@@ -28,7 +28,7 @@ pub fn others(meta: &ObjectMeta, path: &[&str]) -> Vec<String> {
 /// Who of them has it: every one of their entries is this very one, or one of them is. A manager's applies and its patches are entries of
 /// their own: what it has patched, its next apply does not speak of.
 #[must_use]
-pub fn has(meta: &ObjectMeta, path: &[&str], name: &Name) -> Has {
+pub(super) fn has(meta: &ObjectMeta, path: &[&str], name: &Name) -> Has {
     let is_it =
         |entry: &ManagedFieldsEntry| entry.manager.as_deref() == Some(&name.manager) && (entry.operation.as_deref() == Some("Apply")) == name.applies;
     match (foreign(meta, path).any(is_it), foreign(meta, path).any(|entry| !is_it(entry))) {
@@ -41,7 +41,7 @@ pub fn has(meta: &ObjectMeta, path: &[&str], name: &Name) -> Has {
 
 /// Who has a field, as seen from one entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Has {
+pub(super) enum Has {
     /// No entry but ours.
     Nobody,
     /// It.

@@ -118,10 +118,33 @@ impl<'a> Holding<'a> {
         if self.manner() == Manner::Yield { behalf::helm(self.meta) } else { None }
     }
 
+    /// Whether something of ours was written in this name already: what was begun in one way is gone on with.
+    #[must_use]
+    pub fn is_begun_in(&self, name: &Name) -> bool {
+        managed_fields::is_in_name_of(self.meta, &name.manager)
+    }
+
+    /// Whether the field is this name's alone, or nobody's and not there: its next apply takes away what was written in it, and with it the
+    /// memory. A former value of somebody else would be lost for ever. `present`: whether the field is there.
+    #[must_use]
+    pub fn is_free_for(&self, name: &Name, path: &[&str], present: bool) -> bool {
+        match managed_fields::has(self.meta, path, name) {
+            Has::Alone => true,
+            Has::Nobody => !present,
+            Has::WithOthers | Has::Others => false,
+        }
+    }
+
+    /// Whether this name has the field on record.
+    #[must_use]
+    pub fn is_on_record_of(&self, name: &Name, path: &[&str]) -> bool {
+        matches!(managed_fields::has(self.meta, path, name), Has::Alone | Has::WithOthers)
+    }
+
     /// Whether the field is what helm 4 applies, or what was written in its name.
     #[must_use]
     pub fn is_applied_by_helm(&self, path: &[&str]) -> bool {
-        self.name_to_set_in().is_some_and(|name| matches!(managed_fields::has(self.meta, path, &name), Has::Alone | Has::WithOthers))
+        self.name_to_set_in().is_some_and(|name| self.is_on_record_of(&name, path))
     }
 
     /// Who has the field at this path. `present`: whether it is there. `ours`: whether what stands there is what we remember to have set.

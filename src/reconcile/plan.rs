@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::write::{Direction, Layer, Write};
+use crate::api::conditions::shorten;
+use crate::api::status::Change;
 
 /// A plan that was not applied yet.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +27,27 @@ pub struct Answer {
 
 /// As many writes that take nothing away are in one step.
 const STEP: usize = 256;
+
+/// So many observing objects of one instance get `status.changes`: each costs a plan of its own, and nobody is to make the operator stand
+/// still with many.
+pub const OBSERVED: usize = 64;
+/// So many changes are shown.
+const CHANGES: usize = 50;
+/// So many bytes of one value are shown.
+const CHANGE_LIMIT: usize = 2048;
+
+/// What an observing object is told: the changes with it that there are not without it. A status has to fit into an object; a policy of
+/// thousands of lines does not.
+#[must_use]
+pub fn observed(mut with: Vec<Change>, without: &[Change]) -> Vec<Change> {
+    with.retain(|change| !without.contains(change));
+    with.sort();
+    with.truncate(CHANGES);
+    for value in with.iter_mut().flat_map(|c| [&mut c.from, &mut c.to]).flatten() {
+        *value = shorten(value, CHANGE_LIMIT);
+    }
+    with
+}
 
 /// One step out of all that is wanted.
 #[must_use]

@@ -16,7 +16,7 @@ use crate::argocd::{EXEC_ENABLED, EXEC_SHELLS};
 use crate::ingress::{self, Want};
 use crate::ownership::before::{ANNOTATION, Before, Reading};
 use crate::ownership::behalf::Name;
-use crate::ownership::managed_fields::{self, Has};
+use crate::ownership::managed_fields;
 use crate::ownership::value::Now;
 use crate::ownership::{Decision, Holding, Keeper, Manner, Record, Terms, decide, remedy};
 
@@ -178,29 +178,24 @@ impl<S: Surroundings> Fold<'_, S> {
     /// In Helm's name only where all is Helm's, or was not there: its next upgrade takes away what was written in its name, and with it the
     /// memory. A former value of somebody else would be lost for ever. What was begun in one way is gone on with.
     fn name_to_set_in(&self, draft: &Draft) -> Option<Name> {
-        let is_helms = |name: &Name, (section, key, _): &(Section, String, Option<String>)| match self.has(*section, key, name) {
-            Has::Alone => true,
-            Has::Nobody => self.object.current(*section, key).is_none(),
-            Has::WithOthers | Has::Others => false,
+        let is_helms = |name: &Name, (section, key, _): &(Section, String, Option<String>)| {
+            self.holding.is_free_for(name, &section.path(key), self.object.current(*section, key).is_some())
         };
-        let begun = |name: &Name| managed_fields::is_in_name_of(self.object.meta, &name.manager);
         // Nothing is remembered that would go with Helm's next upgrade and is not Helm's.
         let is_set = |field: &String| draft.values.iter().any(|(section, key, _)| section.name(key) == *field);
         let fresh = self.before.fields.is_empty() || draft.before.fields.keys().all(is_set);
-        self.holding.name_to_set_in().filter(|name| begun(name) || (fresh && draft.values.iter().all(|value| is_helms(name, value))))
+        self.holding
+            .name_to_set_in()
+            .filter(|name| self.holding.is_begun_in(name) || (fresh && draft.values.iter().all(|value| is_helms(name, value))))
     }
 
     /// In the name of a Helm that applies only what was set in it: else the former value of somebody else would go with its next upgrade.
     fn name_to_give_back_in(&self, draft: &Draft) -> Option<Name> {
         let on_record = |name: &Name| {
-            let has = |(section, key, _): &(Section, String, Option<String>)| matches!(self.has(*section, key, name), Has::Alone | Has::WithOthers);
-            managed_fields::is_in_name_of(self.object.meta, &name.manager) || draft.values.iter().all(has)
+            let has = |(section, key, _): &(Section, String, Option<String>)| self.holding.is_on_record_of(name, &section.path(key));
+            self.holding.is_begun_in(name) || draft.values.iter().all(has)
         };
         self.holding.name_to_give_back_in().filter(|name| !name.applies || on_record(name))
-    }
-
-    fn has(&self, section: Section, key: &str, name: &Name) -> Has {
-        managed_fields::has(self.object.meta, &section.path(key), name)
     }
 
     fn one(&self, field: &Field, narrow: &mut Draft, widen: &mut Draft, folded: &mut Folded) {

@@ -1,7 +1,11 @@
 //! The emergency stop: one annotation on argocd-cm, and everything is withdrawn until it is gone. Pure.
 
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::json;
 
+use super::seen::Seen;
 use super::write::{Action, Direction, Kind, Layer, Target, Write};
 use crate::api::STOP;
 use crate::api::conditions::{Reason, Verdict, shorten};
@@ -9,6 +13,12 @@ use crate::argocd::ARGOCD_CM;
 
 /// So much of the annotation's text is shown.
 const SHOWN: usize = 256;
+
+/// Why everything is stopped: the annotation on argocd-cm, when it is there.
+#[must_use]
+pub fn why(argocd_cm: &Seen<Option<Arc<ConfigMap>>>) -> Option<&str> {
+    argocd_cm.as_ref().ok()?.as_ref()?.metadata.annotations.as_ref()?.get(STOP).map(String::as_str)
+}
 
 /// What is said to every object.
 #[must_use]

@@ -36,6 +36,19 @@ impl Unreadable {
         Self { metadata, error, validity, conditions: whole.then_some(said), over: false }
     }
 
+    /// All of them at this time, if any is on the other side of its validity then.
+    #[must_use]
+    pub fn all_at(all: &[Self], clock: Clock) -> Option<Vec<Self>> {
+        let at = |one: &Self| Self { over: one.is_over(clock), ..one.clone() };
+        all.iter().any(|one| one.over != one.is_over(clock)).then(|| all.iter().map(at).collect())
+    }
+
+    /// Whether it keeps what it has: nobody has asked for it to go, and it is not over.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.metadata.deletion_timestamp.is_none() && !self.over
+    }
+
     /// Whether it is outside of its validity. An end that is declared and cannot be read counts as come.
     #[must_use]
     pub fn is_over(&self, clock: Clock) -> bool {

@@ -6,13 +6,12 @@
 mod look;
 mod show;
 
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{CliError, connect_to};
+use super::{CliError, connect_to, output};
 use crate::explain::question::{AppName, Question, SubjectError, is_name, subject};
 use crate::explain::{State, explain};
 
@@ -107,12 +106,11 @@ pub async fn run(args: ExplainArgs) -> Result<ExitCode, CliError> {
     };
     let explanation = explain(&question, &look::look(&client, &question).await);
     let text = match args.output {
-        Output::Text => show::text(&explanation, std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()),
-        Output::Json => serde_json::to_string_pretty(&show::document(&question, &explanation)).map_err(CliError::Json)? + "\n",
-        Output::Yaml => serde_yaml::to_string(&show::document(&question, &explanation)).map_err(CliError::Yaml)?,
+        Output::Text => show::text(&explanation, output::colours()),
+        Output::Json => output::json(&show::document(&question, &explanation))?,
+        Output::Yaml => output::yaml(&show::document(&question, &explanation))?,
     };
-    // A reader that closes the pipe early has what it wanted.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    output::print(text.as_bytes());
     Ok(match explanation.state() {
         State::Open => ExitCode::SUCCESS,
         State::Closed => ExitCode::from(CLOSED),

@@ -6,14 +6,14 @@ mod cluster;
 mod manifests;
 mod show;
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::{CliError, InstanceArgs};
+use super::{CliError, InstanceArgs, output};
 use crate::api::ExecAccess;
 use crate::exec::preview::{Preview, preview};
 
@@ -146,13 +146,12 @@ pub async fn plan(args: PlanArgs) -> Result<ExitCode, CliError> {
     Ok(if made.changes.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(CHANGES) })
 }
 
-fn show(made: &Preview, output: Output) -> Result<(), CliError> {
-    let text = match output {
-        Output::Diff => show::diff(made, std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()),
+fn show(made: &Preview, form: Output) -> Result<(), CliError> {
+    let text = match form {
+        Output::Diff => show::diff(made, output::colours()),
         Output::Json => show::json(made)?,
     };
-    // A reader that closes the pipe early has what it wanted.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    output::print(text.as_bytes());
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use similar::{ChangeTag, TextDiff};
 
 use crate::api::status::Change;
-use crate::cli::CliError;
+use crate::cli::{CliError, output};
 use crate::exec::preview::Preview;
 
 const RED: &str = "\u{1b}[31m";
@@ -53,8 +53,7 @@ pub fn json(made: &Preview) -> Result<String, CliError> {
     let verdict = |v: &crate::api::conditions::Verdict| json!({"status": v.state.as_str(), "reason": v.reason.as_str(), "message": v.message});
     let declared: Vec<_> =
         made.judged.iter().map(|j| json!({"name": j.name, "accepted": verdict(&j.accepted), "active": verdict(&j.active)})).collect();
-    let text = serde_json::to_string_pretty(&json!({"changes": made.changes, "execAccesses": declared})).map_err(CliError::Json)?;
-    Ok(text + "\n")
+    output::json(&json!({"changes": made.changes, "execAccesses": declared}))
 }
 
 #[cfg(test)]

@@ -4,12 +4,11 @@
 mod look;
 mod show;
 
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{CliError, connect};
+use super::{CliError, connect, output};
 use crate::explain::who_can::{Question, who_can};
 
 /// The exit status when somebody may be missing in the list.
@@ -75,11 +74,10 @@ async fn exec(args: ExecArgs) -> Result<ExitCode, CliError> {
     let seen = look::look(&client, &instance).await;
     let answer = who_can(&seen, &question);
     let text = match args.output {
-        Output::Text => show::text(&answer, &question, std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()),
-        Output::Json => serde_json::to_string_pretty(&answer).map_err(CliError::Json)? + "\n",
-        Output::Yaml => serde_yaml::to_string(&answer).map_err(CliError::Yaml)?,
+        Output::Text => show::text(&answer, &question, output::colours()),
+        Output::Json => output::json(&answer)?,
+        Output::Yaml => output::yaml(&answer)?,
     };
-    // A reader that closes the pipe early has what it wanted.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    output::print(text.as_bytes());
     Ok(if answer.complete { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }

@@ -14,6 +14,7 @@ use super::simulator::{PATIENCE, Sim};
 use super::written;
 use crate::argocd::policy::Data;
 use crate::exec::{Plan, World, plan};
+use crate::reconcile::declared::Plan as _;
 use crate::reconcile::{Direction, Failures, NotSeen, Write};
 
 /// What does not hold, with the state that shows it.
