@@ -47,9 +47,30 @@ pub struct InstanceConfig {
     /// May the operator set the time-out of a GKE `BackendConfig`? Else it says what a person is to set.
     #[serde(default = "yes")]
     pub write_backend_configs: bool,
+    /// Whether `LiveResourceAccess` is served, and what it takes.
+    #[serde(default)]
+    pub live: Live,
     /// What no `ExecAccess` may exceed.
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// Whether `LiveResourceAccess` is served, and what the operator may read for it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Live {
+    /// Whether it is.
+    pub enabled: bool,
+    /// The ConfigMaps that an agent or a principal may take its settings from.
+    pub config_maps: BTreeSet<String>,
+    /// The agents whose cluster Secrets may be read to try out whether they answer.
+    pub agents: BTreeSet<String>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self { enabled: false, config_maps: BTreeSet::from(["argocd-agent-params".to_owned()]), agents: BTreeSet::new() }
+    }
 }
 
 const fn yes() -> bool {
@@ -170,6 +191,7 @@ impl InstanceConfig {
             confine: false,
             require_exclusive: false,
             write_backend_configs: true,
+            live: Live::default(),
             limits: Limits::default(),
         }
     }

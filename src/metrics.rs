@@ -32,12 +32,17 @@ pub struct Described {
 
 const PREFIX: &str = "argocd_access";
 const INSTANCE: (&str, &str) = ("instance", "the namespace of the Argo CD instance");
+const KIND: (&str, &str) =
+    ("kind", "the resource, with its side where it has two: ExecAccess, LiveResourceAccess/Agent, LiveResourceAccess/Principal");
 
 const WRITES: Described = Described {
     name: "writes",
     kind: "counter",
     help: "Writes to the API server, by kind of object and result",
-    labels: &[("object", "the kind, or ExecAccessStatus"), ("result", "ok, stale (somebody wrote in between: it is planned anew), failed")],
+    labels: &[
+        ("object", "the kind; a status of ours has its kind with Status behind it"),
+        ("result", "ok, stale (somebody wrote in between: it is planned anew), failed"),
+    ],
     watch: "`failed` grows: the operator's log and the conditions say WriteFailed and why. `ok` grows without end while nothing is changed: somebody writes against it",
 };
 const ROUNDS: Described = Described {
@@ -57,15 +62,15 @@ const DURATION: Described = Described {
 const OBJECTS: Described = Described {
     name: "objects",
     kind: "gauge",
-    help: "ExecAccess objects, by instance and status of Ready",
-    labels: &[INSTANCE, ("ready", "True, False, Unknown")],
+    help: "Objects of ours, by instance, kind and status of Ready",
+    labels: &[INSTANCE, KIND, ("ready", "True, False, Unknown")],
     watch: "`False` for an hour, if you suspend nothing",
 };
 const LAST_ROUND: Described = Described {
     name: "last_round_timestamp_seconds",
     kind: "gauge",
-    help: "When the last reconcile round of the instance ended",
-    labels: &[INSTANCE],
+    help: "When the last reconcile round of the resource in the instance ended",
+    labels: &[INSTANCE, KIND],
     watch: "older than two minutes on the operator that leads: nothing is withdrawn any more. Wake somebody",
 };
 const SKEW: Described = Described {
@@ -86,7 +91,7 @@ const CONTENDED: Described = Described {
     name: "contended_fields",
     kind: "gauge",
     help: "Values that are not written for now, because somebody keeps rewriting them",
-    labels: &[INSTANCE],
+    labels: &[INSTANCE, KIND],
     watch: "not 0: the condition with the reason Contended names who",
 };
 const LEADER: Described = Described {
@@ -133,8 +138,15 @@ struct InstanceLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    instance: String,
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ObjectLabels {
     instance: String,
+    kind: &'static str,
     ready: &'static str,
 }
 
@@ -151,9 +163,9 @@ pub struct Metrics {
     rounds: Family<OutcomeLabels, Counter>,
     duration: Histogram,
     objects: Family<ObjectLabels, Gauge>,
-    last_round: Family<InstanceLabels, Gauge>,
+    last_round: Family<KindLabels, Gauge>,
     watches: Family<WatchLabels, Gauge>,
-    contended: Family<InstanceLabels, Gauge>,
+    contended: Family<KindLabels, Gauge>,
     leader: Family<InstanceLabels, Gauge>,
     skew: Gauge<f64, AtomicU64>,
 }
@@ -189,27 +201,29 @@ impl Metrics {
     }
 
     /// Counts a write of a status.
-    pub fn status_written(&self, result: &'static str) {
-        self.writes.get_or_create(&WriteLabels { object: "ExecAccessStatus", result }).inc();
+    pub fn status_written(&self, kind: Kind, result: &'static str) {
+        let object = if kind == Kind::ExecAccess { "ExecAccessStatus" } else { "LiveResourceAccessStatus" };
+        self.writes.get_or_create(&WriteLabels { object, result }).inc();
     }
 
     /// Counts a round.
-    pub fn round(&self, instance: &str, outcome: &'static str, took: Duration, at: jiff::Timestamp) {
+    pub fn round(&self, instance: &str, kind: &'static str, outcome: &'static str, took: Duration, at: jiff::Timestamp) {
         self.rounds.get_or_create(&OutcomeLabels { outcome }).inc();
         self.duration.observe(took.as_secs_f64());
-        self.last_round.get_or_create(&InstanceLabels { instance: instance.to_owned() }).set(at.as_second());
+        self.last_round.get_or_create(&KindLabels { instance: instance.to_owned(), kind }).set(at.as_second());
     }
 
     /// Sets how many objects are ready, not ready, and unknown.
-    pub fn objects(&self, instance: &str, counts: [(&'static str, i64); 3]) {
+    pub fn objects(&self, instance: &str, kind: &'static str, counts: [(&'static str, i64); 3]) {
         for (ready, count) in counts {
-            self.objects.get_or_create(&ObjectLabels { instance: instance.to_owned(), ready }).set(count);
+            self.objects.get_or_create(&ObjectLabels { instance: instance.to_owned(), kind, ready }).set(count);
         }
     }
 
     /// Sets how many values somebody keeps rewriting.
-    pub fn contended(&self, instance: &str, count: usize) {
-        self.contended.get_or_create(&InstanceLabels { instance: instance.to_owned() }).set(i64::try_from(count).unwrap_or(i64::MAX));
+    pub fn contended(&self, instance: &str, kind: &'static str, count: usize) {
+        let labels = KindLabels { instance: instance.to_owned(), kind };
+        self.contended.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Sets whether this operator is the one that writes.
@@ -247,12 +261,12 @@ mod tests {
         let metrics = Metrics::default();
         metrics.written(Kind::ConfigMap, "ok");
         metrics.watch("pods", false);
-        metrics.contended("argocd", 2);
+        metrics.contended("argocd", "ExecAccess", 2);
         let text = metrics.text();
         for line in [
             "argocd_access_writes_total{object=\"ConfigMap\",result=\"ok\"} 1",
             "argocd_access_watch_healthy{kind=\"pods\"} 0",
-            "argocd_access_contended_fields{instance=\"argocd\"} 2",
+            "argocd_access_contended_fields{instance=\"argocd\",kind=\"ExecAccess\"} 2",
             "argocd_access_build_info{version=",
         ] {
             assert!(text.contains(line), "{line} in {text}");
@@ -265,9 +279,9 @@ mod tests {
         let metrics = Metrics::default();
         metrics.written(Kind::ConfigMap, "ok");
         metrics.watch("pods", false);
-        metrics.contended("argocd", 2);
-        metrics.round("argocd", "quiet", Duration::ZERO, jiff::Timestamp::UNIX_EPOCH);
-        metrics.objects("argocd", [("True", 1), ("False", 0), ("Unknown", 0)]);
+        metrics.contended("argocd", "ExecAccess", 2);
+        metrics.round("argocd", "ExecAccess", "quiet", Duration::ZERO, jiff::Timestamp::UNIX_EPOCH);
+        metrics.objects("argocd", "ExecAccess", [("True", 1), ("False", 0), ("Unknown", 0)]);
         metrics.clock_skew(None);
         metrics.leads("argocd", true);
         let text = metrics.text();

@@ -228,6 +228,8 @@ reasons! {
     OutsideSchedule,
     /// argocd-cm has the annotation argocd-access.dev/stop: everything is withdrawn until it is removed.
     Stopped,
+    /// The resource is not served by this installation of the operator (chart value live.enabled); everything is withdrawn.
+    NotEnabled,
     /// The clocks of the operator and of the API server differ by at most five seconds.
     InSync,
     /// The clocks of the operator and of the API server differ by more than five seconds; the later one decides about ends, the earlier one about beginnings.

@@ -29,11 +29,10 @@ pub use live_status::LiveResourceAccessStatus;
 pub use status::ExecAccessStatus;
 pub use time::{Day, Validity, Window};
 
-/// The definitions of the resources that the operator serves: what is installed. [`LiveResourceAccess`] is not among them before it is
-/// served: an object that nobody looks at would say nothing of itself, and grant nothing.
+/// The definitions of the resources that the operator serves: what is installed.
 #[must_use]
 pub fn definitions() -> Vec<Definition> {
-    vec![ExecAccess::crd()]
+    vec![ExecAccess::crd(), LiveResourceAccess::crd()]
 }
 
 /// The API group of our resources, and the prefix of our labels and annotations.

@@ -17,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::config::{Config, ConfigError};
+use crate::live::world::Shipped;
 
 /// Declare who may open a terminal through Argo CD.
 #[derive(Debug, Parser)]
@@ -83,6 +84,20 @@ pub struct InstanceArgs {
     /// The fixed ClusterRole that is bound to argocd-server (the chart installs it).
     #[arg(long, env = "ARGOCD_ACCESS_EXEC_CLUSTER_ROLE", default_value = "argocd-access-operator-exec")]
     pub exec_cluster_role: String,
+    /// The fixed ClusterRole that lets an agent list Events (the chart installs it).
+    #[arg(long, env = "ARGOCD_ACCESS_EVENTS_CLUSTER_ROLE", default_value = "argocd-access-operator-live-events")]
+    pub events_cluster_role: String,
+    /// The fixed ClusterRole that lets an agent read logs (the chart installs it).
+    #[arg(long, env = "ARGOCD_ACCESS_LOGS_CLUSTER_ROLE", default_value = "argocd-access-operator-live-logs")]
+    pub logs_cluster_role: String,
+}
+
+impl InstanceArgs {
+    /// The chart's fixed ClusterRoles.
+    #[must_use]
+    pub fn shipped(&self) -> Shipped {
+        Shipped { events: self.events_cluster_role.clone(), logs: self.logs_cluster_role.clone(), exec: self.exec_cluster_role.clone() }
+    }
 }
 
 /// Why a command failed.
@@ -164,7 +179,7 @@ impl Cli {
         rustls::crypto::ring::default_provider().install_default().map_err(|_| CliError::Crypto)?;
         match self.command {
             Command::Run(args) => run::run(args).await?,
-            Command::Stop(args) => stop::stop(args).await?,
+            Command::Stop(args) => Box::pin(stop::stop(args)).await?,
             Command::Restore(args) => restore::restore(args).await?,
             Command::Plan(args) => return plan::plan(args).await,
             Command::Explain(args) => return Ok(Box::pin(explain::run(args)).await.unwrap_or_else(|error| cannot_tell(&error))),

@@ -1,5 +1,5 @@
 //! `argocd-access restore`: takes back everything that was set, with the same engine as the operator, and drops the finalizers. The
-//! ExecAccess objects stay as records.
+//! objects stay as records.
 //!
 //! It is the chart's pre-delete Job, and the way out when the operator is gone. A running operator would set everything again, so its
 //! Deployment is scaled to zero first, where it is named.
@@ -21,8 +21,11 @@ use super::{CliError, InstanceArgs, connect};
 use crate::api::FIELD_MANAGER;
 use crate::cluster_io::lease;
 use crate::cluster_io::request;
-use crate::cluster_io::snapshot::{ClusterWatches, InstanceWatches};
+use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches};
 use crate::config::{InstanceConfig, ServerRoles};
+use crate::controller::agent::AgentKeeper;
+use crate::controller::exec::ExecKeeper;
+use crate::controller::keeper::Keeper;
 use crate::controller::round::{Rounds, Verdict};
 use crate::metrics::Metrics;
 
@@ -59,7 +62,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// When something could not be taken back in time; what, and what to do.
 pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     if !args.all {
-        return Err(CliError::Usage("say --all: restore takes back the access of every ExecAccess of the instance"));
+        return Err(CliError::Usage("say --all: restore takes back the access of every ExecAccess and LiveResourceAccess of the instance"));
     }
     let (client, namespace) = connect().await?;
     let mut config = args.instance.load(&namespace)?;
@@ -72,18 +75,19 @@ pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     if let Some(name) = &args.operator_deployment {
         stop_operator(&client, args.instance.namespace.as_deref().unwrap_or(&namespace), name, deadline).await?;
     }
-    let touched: Vec<Arc<Notify>> = config.instances.iter().map(|_| Arc::new(Notify::new())).collect();
-    let cluster = Arc::new(ClusterWatches::start(&client, &touched));
-    // All at once: an instance that cannot be restored must not keep the others from it.
-    let one = |(instance, touched): (&InstanceConfig, &Arc<Notify>)| {
-        let watches = InstanceWatches::start(&client, instance.clone(), args.instance.exec_cluster_role.clone(), Arc::clone(&cluster), touched);
-        let recorder = Recorder::new(client.clone(), Reporter { controller: "argocd-access-restore".to_owned(), instance: None });
-        let rounds = Rounds::new(client.clone(), watches, recorder, Arc::new(Metrics::default())).withdrawing();
-        let touched = Arc::clone(touched);
-        async move { withdraw(rounds, &touched, if args.wait { deadline } else { Instant::now() + Duration::from_secs(20) }).await }
+    let cluster = Arc::new(ClusterWatches::start(&client, &[], &[]));
+    // All at once: an instance that cannot be restored must not keep the others from it, nor one resource the other.
+    let one = |instance: &InstanceConfig| {
+        let around = Arc::new(InstanceWatches::start(&client, instance.clone(), Arc::clone(&cluster), &Vec::new()));
+        let (mine, live) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let exec = ExecWatches::start(&client, Arc::clone(&around), args.instance.exec_cluster_role.clone(), &mine);
+        let agent = AgentWatches::start(&client, around, args.instance.shipped(), &live);
+        let deadline = if args.wait { deadline } else { Instant::now() + Duration::from_secs(20) };
+        let (exec, agent) = (rounds(&client, ExecKeeper::new(exec)), rounds(&client, AgentKeeper::new(agent)));
+        async move { <[_; 2]>::from(tokio::join!(withdraw(exec, &mine, deadline), withdraw(agent, &live, deadline))) }
     };
-    let ended = futures::future::join_all(config.instances.iter().zip(&touched).map(one)).await;
-    let left: Vec<String> = ended.into_iter().filter_map(|one| one.err().map(|e| e.to_string())).collect();
+    let ended = futures::future::join_all(config.instances.iter().map(one)).await.into_iter().flatten();
+    let left: Vec<String> = ended.filter_map(|one| one.err().map(|e| e.to_string())).collect();
     if !left.is_empty() {
         return Err(CliError::Restore(left.join("\n")));
     }
@@ -96,20 +100,25 @@ pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     Ok(())
 }
 
+fn rounds<K: Keeper>(client: &Client, keeper: K) -> Rounds<K> {
+    let recorder = Recorder::new(client.clone(), Reporter { controller: "argocd-access-restore".to_owned(), instance: None });
+    Rounds::new(client.clone(), keeper, recorder, Arc::new(Metrics::default())).withdrawing()
+}
+
 /// Makes rounds until nothing is held any more.
-async fn withdraw(mut rounds: Rounds, touched: &Notify, deadline: Instant) -> Result<(), CliError> {
+async fn withdraw<K: Keeper>(mut rounds: Rounds<K>, touched: &Notify, deadline: Instant) -> Result<(), CliError> {
     loop {
         let verdict = if rounds.settled() { rounds.round().await } else { Verdict::Waiting };
         let held = rounds.left().map(|left| left.held);
         if verdict == Verdict::Quiet && held == Some(0) {
-            tracing::info!(instance = rounds.namespace(), "everything is taken back");
+            tracing::info!(instance = rounds.namespace(), kind = K::NAME, "everything is taken back");
             return Ok(());
         }
         if Instant::now() > deadline {
-            let held =
-                held.map_or_else(|| "the ExecAccess objects cannot be seen".to_owned(), |n| format!("{n} ExecAccess object(s) still hold something"));
+            let (_, kind, _) = K::KIND.names();
+            let held = held.map_or_else(|| format!("the {kind} objects cannot be seen"), |n| format!("{n} {kind} object(s) still hold something"));
             let message = format!(
-                "not everything could be taken back in {}: {held}; their status says what. The annotation argocd-access.dev/abandon=\"true\" on an ExecAccess lets it go and leaves that behind",
+                "not everything could be taken back in {}: {held}; their status says what. The annotation argocd-access.dev/abandon=\"true\" on one of them lets it go and leaves that behind",
                 rounds.namespace()
             );
             return Err(CliError::Restore(message));

@@ -28,7 +28,7 @@ pub struct RunArgs {
 pub async fn run(args: RunArgs) -> Result<(), CliError> {
     let (client, namespace) = connect().await?;
     let config = args.instance.load(&namespace)?;
-    let settings = Settings { config, exec_cluster_role: args.instance.exec_cluster_role, listen: args.listen, pod: args.pod_name };
+    let settings = Settings { config, shipped: args.instance.shipped(), listen: args.listen, pod: args.pod_name };
     let (stop, stopped) = watch::channel(false);
     let mut running = tokio::spawn(controller::run(client, settings, stopped));
     tokio::select! {

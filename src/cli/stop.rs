@@ -15,11 +15,15 @@ use super::{CliError, connect};
 use crate::api::STOP;
 use crate::argocd::ARGOCD_CM;
 use crate::cluster_io::apply;
-use crate::cluster_io::snapshot::{ClusterWatches, InstanceWatches};
+use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches};
 use crate::config::{InstanceConfig, ServerRoles};
+use crate::controller::agent::AgentKeeper;
+use crate::controller::exec::ExecKeeper;
+use crate::controller::keeper::Keeper;
 use crate::controller::round::{Left, Rounds, Verdict};
+use crate::live::world::Shipped;
 use crate::metrics::Metrics;
-use crate::reconcile;
+use crate::reconcile::{self, Target};
 
 /// A running operator tells every object within this time.
 const OPERATOR: Duration = Duration::from_secs(5);
@@ -62,10 +66,9 @@ pub async fn stop(args: StopArgs) -> Result<(), CliError> {
     }
     say(&format!("stopped: {ARGOCD_CM} in {namespace} has the annotation {STOP}, and while it has, the operator grants nothing"));
     let deadline = Instant::now() + args.timeout;
-    let mut rounds = rounds(&client, &namespace);
-    let left = withdraw(&mut rounds, deadline).await?;
-    told(&mut rounds, left, deadline.min(Instant::now() + OPERATOR)).await;
-    for target in rounds.written() {
+    let (exec, agent) = keepers(&client, &namespace);
+    let (exec, agent) = tokio::join!(one(&client, exec, deadline), one(&client, agent, deadline));
+    for target in [exec?, agent?].concat() {
         say(&format!("withdrawn: {target}"));
     }
     say(&format!(
@@ -82,19 +85,30 @@ async fn annotate(client: &Client, namespace: &str, why: Option<&str>) -> Result
     })
 }
 
-/// Rounds that only take away. What the instance's settings are is not known, and none of them matters for that.
-fn rounds(client: &Client, namespace: &str) -> Rounds {
+/// What the instance's settings are is not known, and none of them matters for taking away.
+fn keepers(client: &Client, namespace: &str) -> (ExecKeeper, AgentKeeper) {
     let mut settings = InstanceConfig::of(namespace);
     settings.server_roles = ServerRoles::InPlace;
-    let cluster = Arc::new(ClusterWatches::start(client, &[]));
+    settings.live.enabled = true;
+    let cluster = Arc::new(ClusterWatches::start(client, &[], &[]));
+    let around = Arc::new(InstanceWatches::start(client, settings, cluster, &Vec::new()));
     // It looks again and again anyway.
     let touched = Arc::new(Notify::new());
-    let watches = InstanceWatches::start(client, settings, String::new(), cluster, &touched);
-    let recorder = Recorder::new(client.clone(), Reporter { controller: "argocd-access-stop".to_owned(), instance: None });
-    Rounds::new(client.clone(), watches, recorder, Arc::new(Metrics::default())).beside()
+    let shipped = Shipped { events: String::new(), logs: String::new(), exec: String::new() };
+    let exec = ExecWatches::start(client, Arc::clone(&around), String::new(), &touched);
+    (ExecKeeper::new(exec), AgentKeeper::new(AgentWatches::start(client, around, shipped, &touched)))
 }
 
-async fn withdraw(rounds: &mut Rounds, deadline: Instant) -> Result<Left, CliError> {
+/// Takes away what one resource has given, and returns where something was written.
+async fn one<K: Keeper>(client: &Client, keeper: K, deadline: Instant) -> Result<Vec<Target>, CliError> {
+    let recorder = Recorder::new(client.clone(), Reporter { controller: "argocd-access-stop".to_owned(), instance: None });
+    let mut rounds = Rounds::new(client.clone(), keeper, recorder, Arc::new(Metrics::default())).beside();
+    let left = withdraw(&mut rounds, deadline).await?;
+    told(&mut rounds, left, deadline.min(Instant::now() + OPERATOR)).await;
+    Ok(rounds.written().iter().cloned().collect())
+}
+
+async fn withdraw<K: Keeper>(rounds: &mut Rounds<K>, deadline: Instant) -> Result<Left, CliError> {
     loop {
         let verdict = if rounds.settled() { rounds.round().await } else { Verdict::Waiting };
         let left = rounds.left();
@@ -106,7 +120,7 @@ async fn withdraw(rounds: &mut Rounds, deadline: Instant) -> Result<Left, CliErr
         }
         if Instant::now() > deadline {
             let what = match left {
-                None => "the ExecAccess objects cannot be seen".to_owned(),
+                None => format!("the {} objects cannot be seen", K::KIND.names().1),
                 Some(left) => left.targets.iter().map(ToString::to_string).chain(left.debts).collect::<Vec<_>>().join("; "),
             };
             let what = if what.is_empty() { "the last request failed; the log says why".to_owned() } else { what };
@@ -120,7 +134,7 @@ async fn withdraw(rounds: &mut Rounds, deadline: Instant) -> Result<Left, CliErr
 }
 
 /// A running operator tells every object that it is stopped. Where none does, it is told from here.
-async fn told(rounds: &mut Rounds, mut left: Left, deadline: Instant) {
+async fn told<K: Keeper>(rounds: &mut Rounds<K>, mut left: Left, deadline: Instant) {
     while !left.untold.is_empty() && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(200)).await;
         left = rounds.left().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! An `ExecAccess` as a watch shows it: parsed, or what can be read of one that this version cannot parse. One such object must not make
+//! An object of ours as a watch shows it: parsed, or what can be read of one that this version cannot parse. One such object must not make
 //! the others unseen. No IO of its own.
 
 use std::borrow::Cow;
@@ -6,53 +6,55 @@ use std::borrow::Cow;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::PartialObjectMeta;
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
 
-use crate::api::{ExecAccess, ExecAccessStatus};
-use crate::exec::world::Unreadable;
+use super::apply;
+use crate::reconcile::told::Told;
+use crate::reconcile::unreadable::Unreadable;
 
 /// The object, or what can be read of it.
 #[derive(Clone, Debug)]
-pub struct Declared(pub Result<ExecAccess, Unreadable>);
+pub struct Declared<K>(pub Result<K, Unreadable>);
 
-impl<'de> Deserialize<'de> for Declared {
+impl<'de, K: apply::Declared + Told<Status: DeserializeOwned>> Deserialize<'de> for Declared<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let object = serde_json::Value::deserialize(deserializer)?;
-        Ok(Self(match ExecAccess::deserialize(&object) {
+        Ok(Self(match K::deserialize(&object) {
             Ok(access) => Ok(access),
             Err(error) => {
-                let PartialObjectMeta { metadata, .. } = PartialObjectMeta::<ExecAccess>::deserialize(&object).map_err(D::Error::custom)?;
-                Err(Unreadable::new::<ExecAccessStatus>(metadata, error.to_string(), &object))
+                let PartialObjectMeta { metadata, .. } = PartialObjectMeta::<K>::deserialize(&object).map_err(D::Error::custom)?;
+                Err(Unreadable::new::<K::Status>(metadata, error.to_string(), &object))
             }
         }))
     }
 }
 
-impl Resource for Declared {
+impl<K: Resource<DynamicType = ()>> Resource for Declared<K> {
     type DynamicType = ();
-    type Scope = <ExecAccess as Resource>::Scope;
+    type Scope = K::Scope;
 
     fn kind(dt: &()) -> Cow<'_, str> {
-        ExecAccess::kind(dt)
+        K::kind(dt)
     }
 
     fn group(dt: &()) -> Cow<'_, str> {
-        ExecAccess::group(dt)
+        K::group(dt)
     }
 
     fn version(dt: &()) -> Cow<'_, str> {
-        ExecAccess::version(dt)
+        K::version(dt)
     }
 
     fn plural(dt: &()) -> Cow<'_, str> {
-        ExecAccess::plural(dt)
+        K::plural(dt)
     }
 
     fn meta(&self) -> &ObjectMeta {
-        self.0.as_ref().map_or_else(|unreadable| &unreadable.metadata, |access| &access.metadata)
+        self.0.as_ref().map_or_else(|unreadable| &unreadable.metadata, Resource::meta)
     }
 
     fn meta_mut(&mut self) -> &mut ObjectMeta {
-        self.0.as_mut().map_or_else(|unreadable| &mut unreadable.metadata, |access| &mut access.metadata)
+        self.0.as_mut().map_or_else(|unreadable| &mut unreadable.metadata, Resource::meta_mut)
     }
 }

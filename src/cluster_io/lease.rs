@@ -100,14 +100,14 @@ pub struct Candidate {
     why: String,
     metrics: Arc<Metrics>,
     /// Told when the right is won.
-    won: Arc<Notify>,
+    won: Vec<Arc<Notify>>,
 }
 
 impl Candidate {
     /// One of this name: of two that have the same, either is taken for the other, so it is that of the Pod. `won` is told when the right
     /// is won.
     #[must_use]
-    pub fn new(client: &Client, namespace: &str, me: &str, metrics: Arc<Metrics>, won: Arc<Notify>) -> Self {
+    pub fn new(client: &Client, namespace: &str, me: &str, metrics: Arc<Metrics>, won: Vec<Arc<Notify>>) -> Self {
         let held = Held { began: Instant::now(), until: AtomicU64::new(0), term: AtomicU64::new(0) };
         metrics.leads(namespace, false);
         Self {
@@ -223,7 +223,7 @@ impl Candidate {
             self.held.term.fetch_add(1, Ordering::AcqRel);
             self.metrics.leads(&self.namespace, true);
             tracing::info!(instance = self.namespace, name = self.me, "leading");
-            self.won.notify_one();
+            self.won.iter().for_each(|told| told.notify_one());
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 pub mod api_server;
 pub mod apply;
 pub mod declared;
+pub mod discover;
 pub mod lease;
 pub mod recent;
 pub mod report;

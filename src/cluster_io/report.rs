@@ -1,6 +1,5 @@
 //! Our own words: the status of an object, and the Events of its transitions.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{Patch, PatchParams};
 use kube::core::PartialObjectMeta;
 use kube::runtime::events::{Event, EventType, Recorder};
@@ -10,9 +9,10 @@ use serde_json::{Value, json};
 
 use super::apply::Declared;
 use super::{RequestError, request};
-use crate::api::conditions::{Reason, shorten};
-use crate::api::{ExecAccess, ExecAccessStatus, FIELD_MANAGER};
-use crate::exec::world::Unreadable;
+use crate::api::FIELD_MANAGER;
+use crate::api::conditions::{ConditionType, shorten};
+use crate::reconcile::told::{Told, find, is_meant};
+use crate::reconcile::unreadable::Unreadable;
 
 /// The API's limit on an Event's note is 1 kB; the client does not cut it.
 const NOTE_LIMIT: usize = 1000;
@@ -57,28 +57,15 @@ pub async fn write_unreadable<K: Declared>(client: &Client, unreadable: &Unreada
 
 /// The Event of a transition of `Ready`, when there was one.
 #[must_use]
-pub fn transition(access: &ExecAccess, status: &ExecAccessStatus) -> Option<Event> {
-    let before = access.status.as_ref().and_then(|s| ready(&s.conditions));
-    let after = ready(&status.conditions)?;
-    if before.is_some_and(|b| b.status == after.status && b.reason == after.reason) {
+pub fn transition<K: Told>(object: &K, status: &K::Status) -> Option<Event> {
+    let ready = |status| find(K::conditions(status), ConditionType::Ready);
+    let after = ready(status)?;
+    if object.status().and_then(ready).is_some_and(|b| b.status == after.status && b.reason == after.reason) {
         return None;
     }
-    let spec = &access.spec;
-    let who: Vec<&str> = spec.subjects.iter().map(|s| s.name.as_str()).take(5).collect();
-    let what: Vec<String> = spec.applications.iter().map(|a| format!("{}/{}", a.project, a.name)).take(5).collect();
-    let why = spec.reason.as_deref().map(|r| format!(" Reason: {r}.")).unwrap_or_default();
-    let note = format!("{}. Subjects: {}. Applications: {}.{why}", after.message.trim_end_matches('.'), who.join(", "), what.join(", "));
-    let declared = [
-        Reason::Suspended,
-        Reason::Observing,
-        Reason::Deleting,
-        Reason::Withdrawn,
-        Reason::Pending,
-        Reason::BeforeStart,
-        Reason::Expired,
-        Reason::OutsideSchedule,
-    ];
-    let normal = after.status == "True" || declared.iter().any(|reason| reason.as_str() == after.reason);
+    let why = object.reason().map(|r| format!(" Reason: {r}.")).unwrap_or_default();
+    let note = format!("{}. {}{why}", after.message.trim_end_matches('.'), object.gist());
+    let normal = after.status == "True" || is_meant(&after.reason);
     Some(Event {
         type_: if normal { EventType::Normal } else { EventType::Warning },
         reason: after.reason.clone(),
@@ -86,10 +73,6 @@ pub fn transition(access: &ExecAccess, status: &ExecAccessStatus) -> Option<Even
         action: "Reconcile".to_owned(),
         secondary: None,
     })
-}
-
-fn ready(conditions: &[Condition]) -> Option<&Condition> {
-    conditions.iter().find(|c| c.type_ == "Ready")
 }
 
 /// Publishes an Event. A failure is logged and no more: an Event is never worth a grant or a withdrawal.
@@ -102,11 +85,11 @@ pub async fn publish<K: Declared>(recorder: &Recorder, object: &K, event: &Event
 
 /// The Event that tells that everything was handed back.
 #[must_use]
-pub fn released() -> Event {
+pub fn released<K: Told>() -> Event {
     Event {
         type_: EventType::Normal,
         reason: "Withdrawn".to_owned(),
-        note: Some("the access is withdrawn, and every setting that it needed has its former value back unless another object needs it".to_owned()),
+        note: Some(K::farewell().to_owned()),
         action: "Restore".to_owned(),
         secondary: None,
     }

@@ -1,4 +1,4 @@
-//! Asks the API server what argocd-server's ServiceAccount may do. Questions change nothing.
+//! Asks the API server what a ServiceAccount of an instance may do. Questions change nothing.
 
 use std::collections::BTreeSet;
 
@@ -8,26 +8,46 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 
 use super::{RequestError, request};
-use crate::exec::status::{Answer, Review, Reviews};
+use crate::exec::status::{Review, Reviews};
+use crate::live::review::{self as live, Question};
+use crate::reconcile::plan::Answer;
 
 /// As many questions at once; each takes about half a millisecond.
 const AT_ONCE: usize = 8;
 
-/// Asks about each namespace; the empty name asks about all at once.
-pub async fn reviews(client: &Client, instance: &str, service_account: &str, namespaces: BTreeSet<String>) -> Reviews {
+/// The ServiceAccount that is asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Its namespace: that of the instance.
+    pub instance: &'a str,
+    /// Its name.
+    pub service_account: &'a str,
+}
+
+/// Asks about terminals in each namespace; the empty name asks about all at once.
+pub async fn reviews(client: &Client, of: Asked<'_>, namespaces: BTreeSet<String>) -> Reviews {
     let ask = |namespace: String| async move {
-        let answer = review(client, instance, service_account, &namespace).await.map_err(|e| e.chain());
+        let answer = review(client, of, &namespace).await.map_err(|e| e.chain());
         (namespace, answer)
     };
     futures::stream::iter(namespaces).map(ask).buffer_unordered(AT_ONCE).collect().await
 }
 
-/// Asks about one namespace.
+/// Asks about terminals in one namespace.
 ///
 /// # Errors
 /// When the question may not be asked, or there is no answer.
-pub async fn review(client: &Client, instance: &str, service_account: &str, namespace: &str) -> Result<Review, RequestError> {
-    let question = |verb: &'static str, subresource: Option<&'static str>| ask(client, instance, service_account, namespace, verb, subresource);
+pub async fn review(client: &Client, of: Asked<'_>, namespace: &str) -> Result<Review, RequestError> {
+    let question = |verb: &'static str, subresource: Option<&'static str>| {
+        let attributes = ResourceAttributes {
+            namespace: Some(namespace.to_owned()),
+            resource: Some("pods".to_owned()),
+            subresource: subresource.map(ToOwned::to_owned),
+            verb: Some(verb.to_owned()),
+            ..ResourceAttributes::default()
+        };
+        ask(client, of, attributes)
+    };
     Ok(Review {
         pods_get: question("get", None).await?,
         exec_get: question("get", Some("exec")).await?,
@@ -35,27 +55,42 @@ pub async fn review(client: &Client, instance: &str, service_account: &str, name
     })
 }
 
-async fn ask(
-    client: &Client,
-    instance: &str,
-    service_account: &str,
-    namespace: &str,
-    verb: &str,
-    subresource: Option<&str>,
-) -> Result<Answer, RequestError> {
-    let user = format!("system:serviceaccount:{instance}:{service_account}");
+/// Asks each question about live resources.
+pub async fn questions(client: &Client, of: Asked<'_>, all: BTreeSet<Question>) -> live::Reviews {
+    let one = |question: Question| async move {
+        let answer = ask(client, of, attributes(&question)).await.map_err(|e| e.chain());
+        (question, answer)
+    };
+    futures::stream::iter(all).map(one).buffer_unordered(AT_ONCE).collect().await
+}
+
+fn attributes(question: &Question) -> ResourceAttributes {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let (resource, subresource) = question.resource.split_once('/').map_or((question.resource.as_str(), ""), |(name, sub)| (name, sub));
+    ResourceAttributes {
+        namespace: some(&question.namespace),
+        group: some(&question.group),
+        resource: some(resource),
+        subresource: some(subresource),
+        verb: some(&question.verb),
+        name: some(&question.name),
+        ..ResourceAttributes::default()
+    }
+}
+
+async fn ask(client: &Client, of: Asked<'_>, attributes: ResourceAttributes) -> Result<Answer, RequestError> {
+    let user = format!("system:serviceaccount:{}:{}", of.instance, of.service_account);
+    let namespace = attributes.namespace.clone().unwrap_or_default();
     let review = SubjectAccessReview {
         spec: SubjectAccessReviewSpec {
             user: Some(user.clone()),
             // The groups that the API server gives to a ServiceAccount's token.
-            groups: Some(vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{instance}"), "system:authenticated".to_owned()]),
-            resource_attributes: Some(ResourceAttributes {
-                namespace: Some(namespace.to_owned()),
-                resource: Some("pods".to_owned()),
-                subresource: subresource.map(ToOwned::to_owned),
-                verb: Some(verb.to_owned()),
-                ..ResourceAttributes::default()
-            }),
+            groups: Some(vec![
+                "system:serviceaccounts".to_owned(),
+                format!("system:serviceaccounts:{}", of.instance),
+                "system:authenticated".to_owned(),
+            ]),
+            resource_attributes: Some(attributes),
             ..SubjectAccessReviewSpec::default()
         },
         ..SubjectAccessReview::default()

@@ -30,7 +30,8 @@ const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// How the loops are doing.
 #[derive(Debug, Default)]
 pub struct Health {
-    instances: Mutex<BTreeMap<String, Instance>>,
+    /// By the namespace of the instance and the name of the rounds.
+    instances: Mutex<BTreeMap<(String, &'static str), Instance>>,
 }
 
 #[derive(Debug)]
@@ -41,15 +42,15 @@ struct Instance {
 }
 
 impl Health {
-    /// Begins to look after an instance.
-    pub fn serve(&self, namespace: String, probes: Vec<Probe>) {
+    /// Begins to look after the rounds of an instance.
+    pub fn serve(&self, namespace: String, rounds: &'static str, probes: Vec<Probe>) {
         let instance = Instance { probes, first_round: false, last: Instant::now() };
-        self.instances.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace, instance);
+        self.instances.lock().unwrap_or_else(PoisonError::into_inner).insert((namespace, rounds), instance);
     }
 
     /// Notes a sign of life; `whole` when the round saw everything.
-    pub fn round(&self, namespace: &str, whole: bool) {
-        if let Some(instance) = self.instances.lock().unwrap_or_else(PoisonError::into_inner).get_mut(namespace) {
+    pub fn round(&self, namespace: &str, rounds: &'static str, whole: bool) {
+        if let Some(instance) = self.instances.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&(namespace.to_owned(), rounds)) {
             instance.last = Instant::now();
             instance.first_round |= whole;
         }
@@ -60,15 +61,16 @@ impl Health {
     pub fn not_ready(&self) -> Vec<String> {
         let instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner);
         let mut missing = Vec::new();
-        for (namespace, instance) in instances.iter() {
-            let unsettled = instance.probes.iter().filter(|p| !p.health().settled()).map(|p| format!("{namespace}: {} not listed yet", p.kind));
+        for ((namespace, rounds), instance) in instances.iter() {
+            let unsettled =
+                instance.probes.iter().filter(|p| !p.health().settled()).map(|p| format!("{namespace}: {} not listed yet ({rounds})", p.kind));
             missing.extend(unsettled);
             // Any other kind may be refused; without the declarations themselves there is nothing that could be done.
-            for probe in instance.probes.iter().filter(|p| p.kind == DECLARATIONS) {
+            for probe in instance.probes.iter().filter(|p| DECLARATIONS.contains(&p.kind)) {
                 missing.extend(probe.health().refusal().map(|why| format!("{namespace}: {} cannot be read: {why}", probe.kind)));
             }
             if !instance.first_round {
-                missing.push(format!("{namespace}: no complete round yet"));
+                missing.push(format!("{namespace}: no complete round of {rounds} yet"));
             }
         }
         missing
@@ -79,11 +81,11 @@ impl Health {
     pub fn stuck(&self) -> Vec<String> {
         let instances = self.instances.lock().unwrap_or_else(PoisonError::into_inner);
         let mut stuck = Vec::new();
-        for (namespace, instance) in instances.iter() {
+        for ((namespace, rounds), instance) in instances.iter() {
             let watches = instance.probes.iter().filter(|p| p.health().stuck_for().is_some_and(|t| t > STUCK));
-            stuck.extend(watches.map(|p| format!("{namespace}: the watch of {} has been failing for minutes", p.kind)));
+            stuck.extend(watches.map(|p| format!("{namespace}: the watch of {} has been failing for minutes ({rounds})", p.kind)));
             if instance.last.elapsed() > SILENT {
-                stuck.push(format!("{namespace}: no round for {} s", instance.last.elapsed().as_secs()));
+                stuck.push(format!("{namespace}: no round of {rounds} for {} s", instance.last.elapsed().as_secs()));
             }
         }
         stuck

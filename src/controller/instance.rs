@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{BoxFuture, join_all};
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::health::Health;
+use super::keeper::Keeper;
 use super::round::{Rounds, Verdict};
 use crate::cluster_io::lease::{Candidate, LeaseError};
 
@@ -17,30 +19,24 @@ const RESYNC: Duration = Duration::from_secs(15);
 /// The first wait after a failure, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(30));
 
-/// Runs until `stop` says so, and then gives the Lease back.
+/// Runs until `stop` says so, and then gives the Lease back. `rounds`: the loops of all resources, each of which ends when `stop` says so.
 ///
 /// # Errors
 /// When the Lease is lost.
-pub async fn run(
-    candidate: Candidate,
-    rounds: Rounds,
-    touched: Arc<Notify>,
-    health: Arc<Health>,
-    stop: watch::Receiver<bool>,
-) -> Result<(), LeaseError> {
+pub async fn run(candidate: Candidate, rounds: Vec<BoxFuture<'static, ()>>) -> Result<(), LeaseError> {
     let (release, released) = oneshot::channel();
     let mut candidacy = tokio::spawn(candidate.run(released));
     tokio::select! {
         // It never ends well before it is told to.
         lost = &mut candidacy => return lost.unwrap_or(Ok(())),
-        () = keep(rounds, touched, health, stop) => {}
+        _ = join_all(rounds) => {}
     }
     drop(release);
     candidacy.await.unwrap_or(Ok(()))
 }
 
 /// Makes rounds until `stop` says so. A round that has begun is finished: it holds no more than some requests, each with a time limit.
-async fn keep(mut rounds: Rounds, touched: Arc<Notify>, health: Arc<Health>, mut stop: watch::Receiver<bool>) {
+pub async fn keep<K: Keeper>(mut rounds: Rounds<K>, touched: Arc<Notify>, health: Arc<Health>, mut stop: watch::Receiver<bool>) {
     let (mut failed, mut unsettled) = (0_u32, 0_u32);
     while !*stop.borrow() {
         // In this order: whoever has just won has everything listed first.
@@ -50,7 +46,7 @@ async fn keep(mut rounds: Rounds, touched: Arc<Notify>, health: Arc<Health>, mut
             (false, true) => Verdict::Quiet,
             (true, true) => rounds.round().await,
         };
-        health.round(rounds.namespace(), verdict != Verdict::Waiting);
+        health.round(rounds.namespace(), K::NAME, verdict != Verdict::Waiting);
         failed = if verdict == Verdict::Failed { failed.saturating_add(1) } else { 0 };
         unsettled = if verdict == Verdict::Unsettled { unsettled.saturating_add(1) } else { 0 };
         let pause = match verdict {

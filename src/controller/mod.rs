@@ -1,24 +1,32 @@
 //! The loops that join watches, plan, writes and reports: one for each Argo CD instance, and the HTTP server beside them.
 
+pub mod agent;
 pub mod clocks;
+pub mod exec;
 pub mod health;
 pub mod instance;
+pub mod keeper;
 pub mod round;
 pub mod strays;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::cluster_io::lease::{Candidate, Leads, LeaseError};
-use crate::cluster_io::snapshot::{ClusterWatches, InstanceWatches};
+use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches};
 use crate::config::Config;
+use crate::live::world::Shipped;
 use crate::metrics::Metrics;
+use agent::AgentKeeper;
+use exec::ExecKeeper;
 use health::Health;
+use keeper::Keeper;
 
 /// Why the operator cannot run on.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +53,8 @@ pub enum RunError {
 pub struct Settings {
     /// The configuration file.
     pub config: Config,
-    /// The chart's fixed ClusterRole.
-    pub exec_cluster_role: String,
+    /// The chart's fixed ClusterRoles.
+    pub shipped: Shipped,
     /// Where `/livez`, `/readyz` and `/metrics` are served.
     pub listen: SocketAddr,
     /// The name of our Pod, for Events.
@@ -62,24 +70,26 @@ pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>
     let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
     let (metrics, health) = (Arc::new(Metrics::default()), Arc::new(Health::default()));
     let recorder = Recorder::new(client.clone(), Reporter { controller: "argocd-access-operator".to_owned(), instance: settings.pod.clone() });
-    let touched: Vec<Arc<Notify>> = settings.config.instances.iter().map(|_| Arc::new(Notify::new())).collect();
+    let touched: Vec<Touched> = settings.config.instances.iter().map(|_| Touched::default()).collect();
     let me = identity(settings.pod.as_deref());
     let mut candidates = Vec::new();
     for (config, touched) in settings.config.instances.iter().zip(&touched) {
-        let mut candidate = Candidate::new(&client, &config.namespace, &me, Arc::clone(&metrics), Arc::clone(touched));
+        let mut candidate = Candidate::new(&client, &config.namespace, &me, Arc::clone(&metrics), touched.all());
         // Before anything is listed: who wins at once need not list it again.
         candidate.attempt().await?;
         candidates.push(candidate);
     }
     let all: Vec<Leads> = candidates.iter().map(Candidate::leads).collect();
-    let cluster = Arc::new(ClusterWatches::start(&client, &touched));
+    let cluster = Arc::new(start_cluster(&client, &settings.config, &touched));
     let mut loops: JoinSet<Result<(), LeaseError>> = JoinSet::new();
     for ((config, touched), candidate) in settings.config.instances.iter().zip(&touched).zip(candidates) {
-        tracing::info!(instance = %config.namespace, "serving an Argo CD instance");
-        let watches = InstanceWatches::start(&client, config.clone(), settings.exec_cluster_role.clone(), Arc::clone(&cluster), touched);
-        health.serve(config.namespace.clone(), watches.probes());
-        let round = round::Rounds::new(client.clone(), watches, recorder.clone(), Arc::clone(&metrics)).led_by(candidate.leads());
-        loops.spawn(instance::run(candidate, round, Arc::clone(touched), Arc::clone(&health), stop.clone()));
+        tracing::info!(instance = %config.namespace, live = config.live.enabled, "serving an Argo CD instance");
+        let watches = Arc::new(InstanceWatches::start(&client, config.clone(), Arc::clone(&cluster), &touched.all()));
+        let exec = ExecWatches::start(&client, Arc::clone(&watches), settings.shipped.exec.clone(), &touched.exec);
+        let agent = AgentWatches::start(&client, watches, settings.shipped.clone(), &touched.live);
+        let serve = Serve { client: &client, recorder: &recorder, metrics: &metrics, health: &health, leads: candidate.leads(), stop: &stop };
+        let rounds = vec![serve.rounds(ExecKeeper::new(exec), &touched.exec), serve.rounds(AgentKeeper::new(agent), &touched.live)];
+        loops.spawn(instance::run(candidate, rounds));
     }
     let served = settings.config.instances.iter().map(|i| i.namespace.clone()).collect();
     let (strays, pages) =
@@ -104,6 +114,43 @@ pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>
         });
     }
     Ok(())
+}
+
+/// Who is told of changes of what is seen in one instance.
+#[derive(Default)]
+struct Touched {
+    exec: Arc<Notify>,
+    live: Arc<Notify>,
+}
+
+impl Touched {
+    fn all(&self) -> Vec<Arc<Notify>> {
+        vec![Arc::clone(&self.exec), Arc::clone(&self.live)]
+    }
+}
+
+fn start_cluster(client: &Client, config: &Config, touched: &[Touched]) -> ClusterWatches {
+    let exec: Vec<Arc<Notify>> = touched.iter().map(|one| Arc::clone(&one.exec)).collect();
+    let live = config.instances.iter().zip(touched).filter(|(instance, _)| instance.live.enabled);
+    ClusterWatches::start(client, &exec, &live.map(|(_, one)| Arc::clone(&one.live)).collect::<Vec<_>>())
+}
+
+/// What all rounds of an instance run with.
+struct Serve<'a> {
+    client: &'a Client,
+    recorder: &'a Recorder,
+    metrics: &'a Arc<Metrics>,
+    health: &'a Arc<Health>,
+    leads: Leads,
+    stop: &'a watch::Receiver<bool>,
+}
+
+impl Serve<'_> {
+    fn rounds<K: Keeper>(&self, keeper: K, touched: &Arc<Notify>) -> BoxFuture<'static, ()> {
+        self.health.serve(keeper.namespace().to_owned(), K::NAME, keeper.probes());
+        let rounds = round::Rounds::new(self.client.clone(), keeper, self.recorder.clone(), Arc::clone(self.metrics)).led_by(self.leads.clone());
+        Box::pin(instance::keep(rounds, Arc::clone(touched), Arc::clone(self.health), self.stop.clone()))
+    }
 }
 
 /// By what name this process is known to others that want the same Lease. A Pod has one process of ours at a time; started anew it goes on

@@ -2,34 +2,33 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::core::object::HasStatus;
 use kube::runtime::events::Recorder;
-use kube::{Client, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 
 use super::clocks::Clocks;
-use crate::api::{ExecAccess, ExecAccessStatus, is_held};
+use super::keeper::Keeper;
+use crate::api::conditions::ConditionType;
+use crate::api::is_held;
 use crate::cluster_io::RequestError;
-use crate::cluster_io::apply::{self, Outcome};
+use crate::cluster_io::apply;
 use crate::cluster_io::lease::Leads;
 use crate::cluster_io::recent::{Recent, version};
 use crate::cluster_io::report;
-use crate::cluster_io::review::reviews;
-use crate::cluster_io::snapshot::{InstanceWatches, Outside};
-use crate::exec::Plan;
-use crate::exec::status::{self, Reviews};
-use crate::exec::world::Unreadable;
-use crate::exec::{self};
+use crate::cluster_io::snapshot::Outside;
+use crate::cluster_io::watch::Probe;
 use crate::metrics::Metrics;
 use crate::reconcile::contests::Contests;
-use crate::reconcile::declared::Plan as _;
-use crate::reconcile::{Applied, Direction, Failures, Kind, Layer, Target};
+use crate::reconcile::declared::Plan;
+use crate::reconcile::told::{Told, find};
+use crate::reconcile::unreadable::Unreadable;
+use crate::reconcile::{Direction, Failures, Layer, Target};
 
 /// A plan needs at most a handful of steps; more mean that somebody undoes them as fast as they are made.
 const MAX_STEPS: usize = 16;
-/// Others' grants are not watched; the answers are asked for anew after this time.
-const REVIEW_AGE: Duration = Duration::from_secs(20);
 /// As many statuses are written in one round; then the world is looked at again, so that a withdrawal never waits behind a thousand of them.
 const STATUSES: usize = 100;
 /// What will be another plan within this time is waited for.
@@ -48,33 +47,34 @@ pub enum Verdict {
     Failed,
 }
 
+type Status<K> = <<K as Keeper>::Object as HasStatus>::Status;
+
 /// A status that was written, and the version of the object with it.
-struct Reported {
+struct Reported<S> {
     version: String,
-    status: ExecAccessStatus,
+    status: S,
 }
 
-impl Reported {
+impl<S> Reported<S> {
     /// Whether the object was seen before that write. Seen after it, the object itself says what its status is: somebody else may
     /// have written over it.
-    fn is_news_to(&self, access: &ExecAccess) -> bool {
-        version(access.metadata.resource_version.as_deref()) < version(Some(&self.version))
+    fn is_news_to(&self, object: &impl Resource) -> bool {
+        version(object.meta().resource_version.as_deref()) < version(Some(&self.version))
     }
 }
 
-/// Makes the rounds of one instance.
-pub struct Rounds {
+/// Makes the rounds of one resource in one instance.
+pub struct Rounds<K: Keeper> {
     client: Client,
-    watches: InstanceWatches,
+    keeper: K,
     recorder: Recorder,
     metrics: Arc<Metrics>,
     recent: Recent,
-    reviewed: Option<(Instant, Reviews)>,
     clocks: Clocks,
     /// When the last plan may be another one.
     next: Option<jiff::Timestamp>,
     /// The statuses that were written last, until the watch shows them: a round in between must not write them again.
-    reported: BTreeMap<String, Reported>,
+    reported: BTreeMap<String, Reported<Status<K>>>,
     withdraw_all: bool,
     /// Who has rewritten what we set.
     contests: Contests,
@@ -103,17 +103,16 @@ pub struct Left {
     pub untold: Vec<String>,
 }
 
-impl Rounds {
+impl<K: Keeper> Rounds<K> {
     /// Rounds that keep what is declared.
     #[must_use]
-    pub fn new(client: Client, watches: InstanceWatches, recorder: Recorder, metrics: Arc<Metrics>) -> Self {
+    pub fn new(client: Client, keeper: K, recorder: Recorder, metrics: Arc<Metrics>) -> Self {
         Self {
             client,
-            watches,
+            keeper,
             recorder,
             metrics,
             recent: Recent::default(),
-            reviewed: None,
             clocks: Clocks::default(),
             next: None,
             reported: BTreeMap::new(),
@@ -140,9 +139,11 @@ impl Rounds {
         let term = self.leads.term();
         if self.term != term {
             self.term = term;
-            self.watches.refresh();
+            // What is known from a time in which somebody else wrote is no ground for writing.
+            self.keeper.probes().iter().for_each(Probe::refresh);
+            self.keeper.forget();
             self.recent.forget();
-            (self.reviewed, self.reported, self.contests) = (None, BTreeMap::new(), Contests::default());
+            (self.reported, self.contests) = (BTreeMap::new(), Contests::default());
         }
         self.leads.holds()
     }
@@ -176,13 +177,19 @@ impl Rounds {
     /// The namespace of the instance.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        self.watches.namespace()
+        self.keeper.namespace()
     }
 
-    /// Whether it is known of every kind what can be known.
+    /// The health of every watch.
+    #[must_use]
+    pub fn probes(&self) -> Vec<Probe> {
+        self.keeper.probes()
+    }
+
+    /// Whether it is known of every kind what can be known. Before that, a plan would take half a world for the whole.
     #[must_use]
     pub fn settled(&self) -> bool {
-        self.watches.settled()
+        self.keeper.probes().iter().all(|p| p.health().settled())
     }
 
     /// When a round is due, if nothing but time passes.
@@ -193,13 +200,14 @@ impl Rounds {
 
     /// What is left to be taken away; `None` when the objects cannot be seen.
     pub fn left(&mut self) -> Option<Left> {
-        let world = self.watches.world(&mut self.recent, Outside { withdraw_all: self.withdraw_all, ..Outside::default() }).ok()?;
-        let plan = exec::plan(&world, jiff::Timestamp::now());
+        let mut world = self.keeper.look(&mut self.recent, Outside { withdraw_all: self.withdraw_all, ..Outside::default() }).ok()?;
+        let plan = K::plan(&world, jiff::Timestamp::now());
+        let objects = K::objects(&mut world);
         Some(Left {
-            held: world.accesses.iter().filter(|a| is_held(&a.metadata)).count(),
-            targets: plan.writes.iter().filter(|w| w.direction == Direction::Narrow).map(|w| w.target.clone()).collect(),
-            debts: plan.outlooks.iter().filter_map(|o| o.debt.as_ref()).map(|d| d.message.clone()).collect(),
-            untold: world.accesses.iter().filter(|a| !is_told(a)).map(|a| a.name_any()).collect(),
+            held: objects.iter().filter(|o| is_held(o.meta())).count(),
+            targets: plan.writes().iter().filter(|w| w.direction == Direction::Narrow).map(|w| w.target.clone()).collect(),
+            debts: K::debts(&plan),
+            untold: objects.iter().filter(|o| !o.is_told()).map(|o| o.name_any()).collect(),
         })
     }
 
@@ -213,49 +221,54 @@ impl Rounds {
             Verdict::Waiting => "waiting",
             Verdict::Failed => "failed",
         };
-        self.metrics.round(self.watches.namespace(), outcome, began.elapsed(), jiff::Timestamp::now());
+        self.metrics.round(self.namespace(), K::NAME, outcome, began.elapsed(), jiff::Timestamp::now());
         verdict
     }
 
     async fn steps(&mut self) -> Verdict {
         self.next = None;
         self.clocks.look(&self.client, &self.metrics).await;
+        self.keeper.ask(&self.client).await;
         let mut failures = Failures::new();
         let mut stale = false;
-        let mut bindings_changed = false;
+        let mut done = BTreeSet::new();
         for step in 0..=MAX_STEPS {
             let (kubernetes_version, server_ahead) = (self.clocks.version(), self.clocks.server_ahead());
             let now = jiff::Timestamp::now();
             let contests = self.contests.clone().at(now);
             let outside = Outside { kubernetes_version, server_ahead, withdraw_all: self.withdraw_all, contests: contests.clone() };
-            let mut world = match self.watches.world(&mut self.recent, outside) {
+            let mut world = match self.keeper.look(&mut self.recent, outside) {
                 Ok(world) => world,
                 Err(not_seen) => {
-                    tracing::warn!(instance = self.watches.namespace(), %not_seen, "nothing can be done without the ExecAccess objects");
+                    tracing::warn!(instance = self.namespace(), kind = K::NAME, %not_seen, "nothing can be done without the objects");
                     return Verdict::Failed;
                 }
             };
             // What was granted is known from the statuses; an older one than the last would tell of a withdrawal that is long past.
-            world.accesses = world.accesses.iter().map(|access| self.with_last_status(access)).collect();
-            let mut plan = exec::plan(&world, now);
+            let objects = K::objects(&mut world);
+            *objects = objects.iter().map(|object| self.with_last_status(object)).collect();
+            let going = going(objects);
+            let mut plan = K::plan(&world, now);
             if self.beside {
-                plan.writes.retain(|w| w.direction != Direction::Widen);
+                plan.retain(|w| w.direction != Direction::Widen);
             }
-            self.contests = contests.saw(&plan.looks);
-            self.metrics.contended(self.watches.namespace(), self.contests.contended());
-            self.next = plan.next;
+            let looks = plan.looks().to_vec();
+            self.contests = contests.saw(&looks);
+            self.metrics.contended(self.namespace(), K::NAME, self.contests.contended());
+            self.next = plan.next();
+            let unreadable = plan.unreadable().to_vec();
             // After a failure the plan is made once more, only to say what is true now.
-            if plan.writes.is_empty() || !failures.is_empty() || stale || step == MAX_STEPS {
-                let settled = plan.writes.is_empty();
-                return self.report(plan.applied(), &failures, settled, stale, bindings_changed).await;
+            if plan.writes().is_empty() || !failures.is_empty() || stale || step == MAX_STEPS {
+                let ended = Ended { settled: plan.writes().is_empty(), stale, failures, done, unreadable };
+                return self.report(&plan.applied(), ended).await;
             }
-            let going = going(&world.accesses);
-            let outcome = apply::apply(&self.client, self.watches.namespace(), plan, &self.leads, &mut self.recent, &self.metrics).await;
-            self.contests = std::mem::take(&mut self.contests).wrote(&outcome.plan.looks, &outcome.done);
-            self.tell_released(&outcome, &going).await;
-            bindings_changed |=
-                outcome.done.iter().any(|t| !matches!(t.kind, Kind::ConfigMap | Kind::Ingress | Kind::BackendConfig | Kind::ExecAccess));
+            let outcome = apply::apply(&self.client, self.keeper.namespace(), plan, &self.leads, &mut self.recent, &self.metrics).await;
+            self.contests = std::mem::take(&mut self.contests).wrote(&looks, &outcome.done);
+            if !outcome.failures.contains_key(&Layer::Finalizer) {
+                self.tell_released(&outcome.done, &going).await;
+            }
             self.written.extend(outcome.done.iter().cloned());
+            done.extend(outcome.done);
             stale = outcome.stale;
             failures = outcome.failures;
         }
@@ -263,52 +276,52 @@ impl Rounds {
     }
 
     /// Reviews and reports what is true after the last step.
-    async fn report(&mut self, plan: Plan<Applied>, failures: &Failures, settled: bool, stale: bool, bindings_changed: bool) -> Verdict {
+    async fn report(&mut self, plan: &K::Applied, ended: Ended) -> Verdict {
         if !self.leads.holds() {
             return Verdict::Waiting;
         }
+        let Ended { settled, stale, failures, done, unreadable } = ended;
         if stale {
             // Our own memory may be what is old.
             self.recent.forget();
         }
-        let reviews = self.review(&plan, bindings_changed).await;
+        self.keeper.review(&self.client, plan, &done).await;
         let now = Time(jiff::Timestamp::now());
         let mut counts = [("True", 0), ("False", 0), ("Unknown", 0)];
         let mut failed = !failures.is_empty();
         let (mut waiting_for_reviews, mut written) = (false, 0);
         let mut reported = BTreeMap::new();
-        for outlook in &plan.outlooks {
-            let uid = outlook.access.uid().unwrap_or_default();
-            let access = self.with_last_status(&outlook.access);
-            let outlook = exec::Outlook { access: Arc::clone(&access), ..outlook.clone() };
-            let status = status::status(&outlook, &plan.instance, &reviews, failures, &now);
-            let ready = status.conditions.iter().find(|c| c.type_ == "Ready").map_or("Unknown", |c| c.status.as_str());
+        for (index, object) in K::outlooks(plan).iter().enumerate() {
+            let uid = object.uid().unwrap_or_default();
+            let object = self.with_last_status(object);
+            let (status, waits) = self.keeper.status(plan, index, &object, &failures, &now);
+            let ready = find(K::Object::conditions(&status), ConditionType::Ready).map_or("Unknown", |c| c.status.as_str());
             counts.iter_mut().filter(|(s, _)| *s == ready).for_each(|(_, n)| *n += 1);
-            waiting_for_reviews |= status.server.iter().flat_map(|s| &s.namespaces).any(|n| n.granted_by_us && n.allowed != Some(true));
+            waiting_for_reviews |= waits;
             // While steps are still to come there is nothing final to say, unless something failed.
             let final_word = settled || !failures.is_empty();
-            let worth = final_word && !self.silent && !(self.beside && is_told(&access));
-            if worth && written < STATUSES && access.status.as_ref().is_none_or(|before| !status::same(before, &status)) {
-                match self.say(&access, &status).await {
+            let worth = final_word && !self.silent && !(self.beside && object.is_told());
+            if worth && written < STATUSES && object.status().is_none_or(|before| !K::Object::same(before, &status)) {
+                match self.say(&object, &status).await {
                     Ok(version) => drop(version.map(|version| reported.insert(uid, Reported { version, status }))),
                     Err(error) => {
                         failed = true;
-                        self.metrics.status_written("failed");
+                        self.metrics.status_written(K::KIND, "failed");
                         tracing::warn!(error = %error.chain(), "a status was not written");
                     }
                 }
                 written += 1;
-            } else if let Some(last) = self.reported.remove(&uid).filter(|last| last.is_news_to(&access)) {
+            } else if let Some(last) = self.reported.remove(&uid).filter(|last| last.is_news_to(object.as_ref())) {
                 reported.insert(uid, last);
             }
         }
         self.reported = reported;
-        for unreadable in &plan.unreadable {
-            tracing::warn!(name = unreadable.metadata.name, error = %unreadable.error, over = unreadable.over, "an ExecAccess cannot be read by this version; within its validity what it has stays, and nothing is added");
+        for unreadable in &unreadable {
+            tracing::warn!(kind = K::NAME, name = unreadable.metadata.name, error = %unreadable.error, over = unreadable.over, "an object cannot be read by this version; within its validity what it has stays, and nothing is added");
             failed |= settled && !self.say_unreadable(unreadable, &now).await;
         }
-        self.metrics.objects(self.watches.namespace(), counts);
-        let soon = plan.next.is_some_and(|next| next.duration_since(now.0) < SOON);
+        self.metrics.objects(self.namespace(), K::NAME, counts);
+        let soon = self.next.is_some_and(|next| next.duration_since(now.0) < SOON);
         match (failed, settled && !stale && !waiting_for_reviews && !soon && written < STATUSES) {
             (true, _) => Verdict::Failed,
             (false, true) => Verdict::Quiet,
@@ -317,85 +330,65 @@ impl Rounds {
     }
 
     /// The object with the status that we wrote last, where the watch does not show it yet.
-    fn with_last_status(&self, access: &Arc<ExecAccess>) -> Arc<ExecAccess> {
-        match self.reported.get(&access.uid().unwrap_or_default()).filter(|last| last.is_news_to(access)) {
+    fn with_last_status(&self, object: &Arc<K::Object>) -> Arc<K::Object> {
+        match self.reported.get(&object.uid().unwrap_or_default()).filter(|last| last.is_news_to(object.as_ref())) {
             Some(last) => {
-                let mut access = ExecAccess::clone(access);
-                access.status = Some(last.status.clone());
-                Arc::new(access)
+                let mut object = K::Object::clone(object);
+                *object.status_mut() = Some(last.status.clone());
+                Arc::new(object)
             }
-            None => Arc::clone(access),
+            None => Arc::clone(object),
         }
     }
 
-    async fn say(&self, access: &Arc<ExecAccess>, status: &ExecAccessStatus) -> Result<Option<String>, RequestError> {
-        let version = report::write_status(&self.client, access.as_ref(), status).await?;
-        self.metrics.status_written("ok");
-        if let Some(event) = report::transition(access, status) {
+    async fn say(&self, object: &Arc<K::Object>, status: &Status<K>) -> Result<Option<String>, RequestError> {
+        let version = report::write_status(&self.client, object.as_ref(), status).await?;
+        self.metrics.status_written(K::KIND, "ok");
+        if let Some(event) = report::transition(object.as_ref(), status) {
             tracing::info!(
-                execaccess = access.name_any(),
-                instance = self.watches.namespace(),
+                kind = K::NAME,
+                name = object.name_any(),
+                instance = self.namespace(),
                 reason = event.reason,
                 note = event.note,
                 "a transition"
             );
-            report::publish(&self.recorder, access.as_ref(), &event).await;
+            report::publish(&self.recorder, object.as_ref(), &event).await;
         }
         Ok(version)
     }
 
     async fn say_unreadable(&self, unreadable: &Unreadable, now: &Time) -> bool {
         let Some(patch) = unreadable.status_patch(now) else { return true };
-        let written = report::write_unreadable::<ExecAccess>(&self.client, unreadable, &patch).await;
-        self.metrics.status_written(if written.is_ok() { "ok" } else { "failed" });
+        let written = report::write_unreadable::<K::Object>(&self.client, unreadable, &patch).await;
+        self.metrics.status_written(K::KIND, if written.is_ok() { "ok" } else { "failed" });
         if let Err(error) = &written {
             tracing::warn!(error = %error.chain(), "a status was not written");
         }
         written.is_ok()
     }
 
-    async fn review(&mut self, plan: &Plan<Applied>, bindings_changed: bool) -> Reviews {
-        let wanted: BTreeSet<String> = status::to_review(&plan.outlooks);
-        let Some(service_account) = plan.instance.service_account.as_deref().filter(|_| !wanted.is_empty()) else {
-            self.reviewed = None;
-            return Reviews::new();
-        };
-        // A namespace that we have just bound may be answered from a cache that does not know it yet.
-        let bound: BTreeSet<&str> = plan.outlooks.iter().filter_map(|o| o.server.as_ref()).flat_map(|s| &s.bound).map(String::as_str).collect();
-        // The questions of one review are asked one after the other: the first may have come too early, and the last not.
-        let is_bound = |namespace: &str| bound.contains(namespace) || bound.contains("*");
-        let closed = |review: &status::Review| !(review.pods_get.allowed && review.exec_create.allowed);
-        let doubtful = |r: &Reviews| r.iter().any(|(n, r)| is_bound(n) && r.as_ref().is_ok_and(closed));
-        if let Some((when, known)) = &self.reviewed
-            && !bindings_changed
-            && when.elapsed() < REVIEW_AGE
-            && wanted.iter().all(|n| known.contains_key(n))
-            && !doubtful(known)
-        {
-            return known.clone();
-        }
-        let fresh = reviews(&self.client, self.watches.namespace(), service_account, wanted).await;
-        self.reviewed = Some((Instant::now(), fresh.clone()));
-        fresh
-    }
-
     /// An object that was let go is gone with that very write: its last Event is told now.
-    async fn tell_released(&self, outcome: &Outcome<Plan<Applied>>, going: &BTreeMap<String, Arc<ExecAccess>>) {
-        if outcome.failures.contains_key(&Layer::Finalizer) {
-            return;
-        }
-        for access in outcome.done.iter().filter(|t| t.kind == Kind::ExecAccess).filter_map(|t| going.get(&t.name)) {
-            report::publish(&self.recorder, access.as_ref(), &report::released()).await;
+    async fn tell_released(&self, done: &[Target], going: &BTreeMap<String, Arc<K::Object>>) {
+        for object in done.iter().filter(|t| t.kind == K::KIND).filter_map(|t| going.get(&t.name)) {
+            report::publish(&self.recorder, object.as_ref(), &report::released::<K::Object>()).await;
         }
     }
 }
 
-/// Whether an object's status says already that it does not take effect.
-fn is_told(access: &ExecAccess) -> bool {
-    access.status.as_ref().is_some_and(|s| s.conditions.iter().any(|c| c.type_ == "Active" && c.status == "False"))
+/// How the steps of a round ended.
+struct Ended {
+    /// Nothing is left to be written.
+    settled: bool,
+    /// A write was refused because our picture was old.
+    stale: bool,
+    failures: Failures,
+    /// Where something was written.
+    done: BTreeSet<Target>,
+    unreadable: Vec<Unreadable>,
 }
 
 /// The objects that are being deleted, by name.
-fn going(accesses: &[Arc<ExecAccess>]) -> BTreeMap<String, Arc<ExecAccess>> {
-    accesses.iter().filter(|a| a.metadata.deletion_timestamp.is_some()).map(|a| (a.name_any(), Arc::clone(a))).collect()
+fn going<O: Resource>(objects: &[Arc<O>]) -> BTreeMap<String, Arc<O>> {
+    objects.iter().filter(|o| o.meta().deletion_timestamp.is_some()).map(|o| (o.name_any(), Arc::clone(o))).collect()
 }

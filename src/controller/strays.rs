@@ -11,26 +11,35 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Config;
 use kube::{Api, Client, ResourceExt};
+use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
 use crate::api::conditions::{ConditionType, Reason, Verdict, condition};
-use crate::api::{ExecAccess, ExecAccessStatus};
+use crate::api::{ExecAccess, LiveResourceAccess};
+use crate::cluster_io::apply::Declared;
 use crate::cluster_io::lease::Leads;
 use crate::cluster_io::watch::{Watch, whole};
 use crate::cluster_io::{report, request};
+use crate::reconcile::told::Told;
 
 /// Whoever serves a namespace has reported within this time.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Looks for strays until `stop` says so.
-pub async fn run(client: Client, served: BTreeSet<String>, leads: Vec<Leads>, mut stop: watch::Receiver<bool>) {
+pub async fn run(client: Client, served: BTreeSet<String>, leads: Vec<Leads>, stop: watch::Receiver<bool>) {
     let touched = Arc::new(Notify::new());
-    let watch: Watch<PartialObjectMeta<ExecAccess>> =
-        Watch::start("execaccesses of all namespaces", Api::all(client.clone()), Config::default(), whole, vec![Arc::clone(&touched)]);
+    let told = || vec![Arc::clone(&touched)];
+    let exec: Watch<PartialObjectMeta<ExecAccess>> =
+        Watch::start("execaccesses of all namespaces", Api::all(client.clone()), Config::default(), whole, told());
+    // An older chart did not install its definition.
+    let live: Watch<PartialObjectMeta<LiveResourceAccess>> =
+        Watch::start_optional("liveresourceaccesses of all namespaces", Api::all(client.clone()), Config::default(), whole, told());
+    let mut stop = stop;
     while !*stop.borrow() {
         // One that stands by everywhere says nothing.
-        for stray in watch.all().unwrap_or_default().iter().filter(|o| is_stray(o, &served) && leads.iter().any(Leads::holds)) {
-            tell(&client, stray).await;
+        if leads.iter().any(Leads::holds) {
+            tell_all(&client, &exec, &served).await;
+            tell_all(&client, &live, &served).await;
         }
         tokio::select! {
             () = async { touched.notified().await; tokio::time::sleep(PATIENCE).await } => {}
@@ -40,28 +49,37 @@ pub async fn run(client: Client, served: BTreeSet<String>, leads: Vec<Leads>, mu
     }
 }
 
-fn is_stray(object: &PartialObjectMeta<ExecAccess>, served: &BTreeSet<String>) -> bool {
+async fn tell_all<K>(client: &Client, watch: &Watch<PartialObjectMeta<K>>, served: &BTreeSet<String>)
+where
+    K: Declared + Told<Status: Serialize> + Send + Sync + 'static,
+{
+    for stray in watch.all().unwrap_or_default().iter().filter(|o| is_stray(o.as_ref(), served)) {
+        tell(client, stray).await;
+    }
+}
+
+fn is_stray(object: &impl ResourceExt, served: &BTreeSet<String>) -> bool {
     let age = object.creation_timestamp().map_or(0, |t| jiff::Timestamp::now().duration_since(t.0).as_secs());
     let reported = object.managed_fields().iter().any(|m| m.subresource.as_deref() == Some("status"));
     let patience = i64::try_from(PATIENCE.as_secs()).unwrap_or(i64::MAX);
     !reported && age >= patience && object.namespace().is_some_and(|n| !served.contains(&n))
 }
 
-async fn tell(client: &Client, stray: &PartialObjectMeta<ExecAccess>) {
+async fn tell<K: Declared + Told<Status: Serialize>>(client: &Client, stray: &PartialObjectMeta<K>) {
     let (namespace, name) = (stray.namespace().unwrap_or_default(), stray.name_any());
-    let api: Api<ExecAccess> = Api::namespaced(client.clone(), &namespace);
-    let access = match request(format!("read ExecAccess {namespace}/{name}"), api.get(&name)).await {
-        Ok(access) => access,
+    let api: Api<K> = Api::namespaced(client.clone(), &namespace);
+    let object = match request(format!("read {} {namespace}/{name}", K::kind(&())), api.get(&name)).await {
+        Ok(object) => object,
         Err(error) => return tracing::debug!(error = %error.chain(), "a stray was not read"),
     };
     let message = format!(
         "{namespace} is not the namespace of an Argo CD instance that the operator serves, so nothing is done; create the object in the namespace of argocd-cm"
     );
     let now = Time(jiff::Timestamp::now());
-    let say = |kind| condition(kind, &Verdict::no(Reason::NotAnInstance, message.clone()), access.metadata.generation, &[], &now);
-    let conditions = vec![say(ConditionType::Accepted), say(ConditionType::Ready)];
-    let status = ExecAccessStatus { observed_generation: access.metadata.generation, conditions, ..ExecAccessStatus::default() };
-    if let Err(error) = report::write_status(client, &access, &status).await {
+    let generation = object.meta().generation;
+    let say = |kind| condition(kind, &Verdict::no(Reason::NotAnInstance, message.clone()), generation, &[], &now);
+    let status = K::saying(generation, vec![say(ConditionType::Accepted), say(ConditionType::Ready)]);
+    if let Err(error) = report::write_status(client, &object, &status).await {
         tracing::warn!(error = %error.chain(), "a stray was not told");
     }
 }

@@ -28,6 +28,7 @@ pub mod server;
 pub mod sessions;
 pub mod source;
 pub mod status;
+mod told;
 pub mod world;
 
 #[cfg(test)]

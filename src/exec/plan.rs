@@ -59,6 +59,22 @@ impl declared::Plan for Plan<Prepared> {
         &self.writes
     }
 
+    fn retain(&mut self, keep: impl FnMut(&Write) -> bool) {
+        self.writes.retain(keep);
+    }
+
+    fn next(&self) -> Option<jiff::Timestamp> {
+        self.next
+    }
+
+    fn looks(&self) -> &[Look] {
+        &self.looks
+    }
+
+    fn unreadable(&self) -> &[Unreadable] {
+        &self.unreadable
+    }
+
     fn is_still_declared<'a>(&self, objects: impl Iterator<Item = &'a ObjectMeta>, argocd_cm: Option<&ObjectMeta>, now: jiff::Timestamp) -> bool {
         let counted = self.outlooks.iter().filter(|o| o.effective || o.flag.is_some()).map(|o| &o.access.metadata);
         declared::still(counted, self.next, objects, argocd_cm, now)

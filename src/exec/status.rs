@@ -284,16 +284,3 @@ fn ready(parts: &[(ConditionType, Verdict)], outlook: &Outlook) -> (ConditionTyp
     };
     (ConditionType::Ready, verdict)
 }
-
-/// Whether two statuses say the same, apart from times.
-#[must_use]
-pub fn same(a: &ExecAccessStatus, b: &ExecAccessStatus) -> bool {
-    let timeless = |s: &ExecAccessStatus| {
-        let mut s = s.clone();
-        for c in &mut s.conditions {
-            c.last_transition_time = Time(jiff::Timestamp::UNIX_EPOCH);
-        }
-        s
-    };
-    timeless(a) == timeless(b)
-}

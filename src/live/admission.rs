@@ -44,7 +44,7 @@ fn judge_one(world: &World, access: Arc<LiveResourceAccess>, clock: Clock) -> Ca
         deleted: access.metadata.deletion_timestamp.is_some(),
         instance_going: world.is_going(world.namespace()),
         withdraw_all: world.withdraw_all,
-        stopped: world.stopped().map(|why| stop::verdict(world.namespace(), why)),
+        stopped: not_enabled(world).or_else(|| world.stopped().map(|why| stop::verdict(world.namespace(), why))),
         suspended: access.spec.suspend,
         mode: access.spec.mode,
     });
@@ -53,4 +53,9 @@ fn judge_one(world: &World, access: Arc<LiveResourceAccess>, clock: Clock) -> Ca
     let effective = grant.is_some() && active.holds();
     let active = if accepted.holds() { active } else { Verdict::no(accepted.reason, "nothing is granted, since the object is not accepted") };
     Case { access, accepted, active, grant, standing, effective }
+}
+
+fn not_enabled(world: &World) -> Option<Verdict> {
+    let message = "this operator does not serve LiveResourceAccess; everything is withdrawn: set the chart value live.enabled to true";
+    (!world.settings.live.enabled).then(|| Verdict::no(Reason::NotEnabled, message))
 }

@@ -4,12 +4,12 @@
 //! Nothing goes by a name: the manifests, the Helm chart and argocd-operator give different ones, and even different keys of the ConfigMap
 //! (`agent.resource-proxy.enable` and `agent.resource-proxy.enabled`). What counts is what the container's environment leads to.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Container};
+use k8s_openapi::api::core::v1::Container;
 
+use super::world::ConfigMaps;
 use crate::argocd::instance::{containers, image_version, installer, label, setting_from, words};
 use crate::argocd::policy::Data;
 use crate::reconcile::Seen;
@@ -54,7 +54,7 @@ const PROXY_ENV: &str = "ARGOCD_AGENT_ENABLE_RESOURCE_PROXY";
 ///
 /// # Errors
 /// When there is none, or more than one.
-pub fn find(named: Option<&str>, deployments: &[Arc<Deployment>], config_maps: &Seen<BTreeMap<String, Arc<ConfigMap>>>) -> Result<Agent, NoAgent> {
+pub fn find(named: Option<&str>, deployments: &[Arc<Deployment>], config_maps: &Seen<ConfigMaps>) -> Result<Agent, NoAgent> {
     if let Some(name) = named {
         let found = deployments.iter().find(|d| d.metadata.name.as_deref() == Some(name));
         return found.map(|d| read(d, config_maps)).ok_or_else(|| NoAgent::NotNamed(name.to_owned()));
@@ -92,13 +92,15 @@ fn runs_agent(container: &Container) -> bool {
     (first || image) && all.next() == Some("agent")
 }
 
-fn read(deployment: &Deployment, config_maps: &Seen<BTreeMap<String, Arc<ConfigMap>>>) -> Agent {
+fn read(deployment: &Deployment, config_maps: &Seen<ConfigMaps>) -> Agent {
     let all = containers(deployment);
     let main = all.iter().find(|c| runs_agent(c)).or_else(|| all.first());
     let pod = deployment.spec.as_ref().and_then(|s| s.template.spec.as_ref());
     let look = |name: &str, key: &str| {
         let known = config_maps.as_ref().ok()?;
-        Some(known.get(name).and_then(|cm| cm.data.as_ref()?.get(key).cloned()).unwrap_or_default())
+        // Of one that the operator may not read it is not known what it holds.
+        let config_map = known.get(name)?;
+        Some(config_map.as_ref().and_then(|cm| cm.data.as_ref()?.get(key).cloned()).unwrap_or_default())
     };
     let setting = |flag: &str, env: &str| setting_from(main, flag, env, look);
     Agent {

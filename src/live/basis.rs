@@ -96,7 +96,10 @@ impl<'a> Basis<'a> {
 
 fn verdict(agent: &Agent, world: &World) -> Verdict {
     let why = || {
-        world.config_maps.as_ref().err().map_or_else(|| "it is taken from an object that the operator does not read".to_owned(), ToString::to_string)
+        world.config_maps.as_ref().err().map_or_else(
+            || "they are taken from a ConfigMap that the operator does not read; name it in the chart value live.configMaps".to_owned(),
+            ToString::to_string,
+        )
     };
     match (agent.resource_proxy, agent.managed) {
         (Some(false), _) => Verdict::no(

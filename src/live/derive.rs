@@ -234,6 +234,7 @@ impl<'a> Derivation<'a> {
             let mut verbs = vec![(known.plural.clone(), verb, &known.verbs)];
             if feature == Feature::Actions
                 && let Some(status) = known.below.get("status")
+                && self.actions_write_status(kind, known)
             {
                 verbs.push((format!("{}/status", known.plural), verb, status));
             }
@@ -242,6 +243,14 @@ impl<'a> Derivation<'a> {
             }
         }
         true
+    }
+
+    /// Of the actions that Argo CD brings along, only those of Argo's own kinds write a status (promoting or aborting a Rollout; its
+    /// `resource_customizations`). For another kind it is given where the ceiling names it: somebody has an action that needs it.
+    fn actions_write_status(&self, kind: &GroupKind, known: &Known) -> bool {
+        let held =
+            || Right::new(&kind.group, &format!("{}/status", known.plural), "patch").is_some_and(|r| self.sight.ceiling.allows(&r, &Names::All));
+        kind.group == "argoproj.io" || (kind.group.contains('.') && !kind.group.ends_with(".k8s.io") && held())
     }
 
     /// What an action on the kind makes: the agent does not compare such a request with the Applications, so somebody has to release it.

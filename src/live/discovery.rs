@@ -54,6 +54,14 @@ impl Discovery {
         }
     }
 
+    /// Takes over the kinds of a group that another picture knows and this one does not.
+    pub fn keep(&mut self, group: &str, other: &Self) {
+        let kinds = self.0.entry(group.to_owned()).or_default();
+        for (kind, known) in other.0.get(group).into_iter().flatten() {
+            kinds.entry(kind.clone()).or_insert_with(|| known.clone());
+        }
+    }
+
     /// What is known of a kind.
     #[must_use]
     pub fn get(&self, group: &str, kind: &str) -> Option<&Known> {

@@ -20,6 +20,7 @@ pub mod review;
 pub mod rules;
 pub mod sensitive;
 pub mod status;
+mod told;
 pub mod wanted;
 pub mod world;
 

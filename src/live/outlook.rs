@@ -35,6 +35,8 @@ pub struct Outlook {
     pub wanted: Wanted,
     /// The namespaces in which nothing is granted.
     pub protected: BTreeSet<String>,
+    /// A namespace of which no object says anything: there the agent must not have more either.
+    pub undeclared: Option<String>,
     /// `ClockSynced`, for an object with time limits.
     pub clock: Option<Verdict>,
     /// When the access opens, closes or expires next.
@@ -62,12 +64,20 @@ pub(super) fn outlook(
         instance: sum.basis.instance.clone(),
         resources: sum.basis.seen.as_ref().err().filter(|_| !sum.basis.is_idle()).cloned().unwrap_or_else(|| resources(&wanted)),
         rbac: rbac(world, case, &wanted, &sum.folded, held),
+        undeclared: undeclared(world, case, &sum.union),
         protected: case.grant.as_ref().map(|grant| grant.protected.clone()).unwrap_or_default(),
         wanted,
         clock: times.map(|_| clock::verdict(world.server_ahead)),
         next_transition: times.filter(|_| case.standing).and_then(|times| times.next_transition(clock)),
         changes: changes.cloned().unwrap_or_default(),
     }
+}
+
+/// The first in the alphabet that is there.
+fn undeclared(world: &World, case: &Case, union: &Wanted) -> Option<String> {
+    let protected = case.grant.as_ref().map(|grant| &grant.protected);
+    let is_said = |name: &str| union.namespaces.contains_key(name) || protected.is_some_and(|all| all.contains(name));
+    world.namespaces.as_ref().ok()?.iter().filter_map(|n| n.metadata.name.as_deref()).find(|name| !is_said(name)).map(ToOwned::to_owned)
 }
 
 fn few<'a>(all: impl Iterator<Item = &'a str>) -> String {

@@ -21,6 +21,7 @@ use crate::api::status::Change;
 use crate::api::{Feature, LiveResourceAccess, Mode, is_held};
 use crate::argocd::ARGOCD_CM;
 use crate::reconcile::clock::Clock;
+use crate::reconcile::contests::Look;
 use crate::reconcile::plan::{Applied, OBSERVED, Prepared, observed, step};
 use crate::reconcile::seen::data;
 use crate::reconcile::unreadable::Unreadable;
@@ -51,6 +52,22 @@ impl declared::Plan for Plan<Prepared> {
 
     fn writes(&self) -> &[Write] {
         &self.writes
+    }
+
+    fn retain(&mut self, keep: impl FnMut(&Write) -> bool) {
+        self.writes.retain(keep);
+    }
+
+    fn next(&self) -> Option<jiff::Timestamp> {
+        self.next
+    }
+
+    fn looks(&self) -> &[Look] {
+        &[]
+    }
+
+    fn unreadable(&self) -> &[Unreadable] {
+        &self.unreadable
     }
 
     fn is_still_declared<'a>(&self, objects: impl Iterator<Item = &'a ObjectMeta>, argocd_cm: Option<&ObjectMeta>, now: jiff::Timestamp) -> bool {

@@ -77,12 +77,14 @@ fn positive(wanted: &Wanted) -> BTreeSet<Question> {
     all
 }
 
-/// What must not be allowed: in each namespace that is granted, in one that is protected, and in all at once.
+/// What must not be allowed: in each namespace that is granted, in one that is protected, in one of which nothing is said, and in all at
+/// once.
 fn negative(outlook: &Outlook, union: &Wanted) -> Vec<(Question, Reason)> {
     // The agent's own install may well have rights in its own namespace.
     let own = outlook.access.metadata.namespace.as_deref();
     let protected = outlook.protected.iter().map(String::as_str).find(|namespace| Some(*namespace) != own);
-    let places: BTreeSet<&str> = outlook.wanted.namespaces.keys().map(String::as_str).chain(protected).chain([""]).collect();
+    let places: BTreeSet<&str> =
+        outlook.wanted.namespaces.keys().map(String::as_str).chain(protected).chain(outlook.undeclared.as_deref()).chain([""]).collect();
     let declared = positive(union);
     let is_declared = |asked: &Question| {
         let same = |right: &Question| right.namespace == asked.namespace && right.group == asked.group && right.resource == asked.resource;
@@ -103,6 +105,13 @@ pub fn to_review(plan: &Plan<Applied>) -> BTreeSet<Question> {
     let effective = || plan.outlooks.iter().filter(|o| o.effective);
     let proofs = effective().flat_map(|o| positive(&o.wanted));
     proofs.chain(effective().flat_map(|o| negative(o, &plan.union)).map(|(asked, _)| asked)).collect()
+}
+
+/// What is granted and was answered with no.
+#[must_use]
+pub fn doubtful(plan: &Plan<Applied>, reviews: &Reviews) -> BTreeSet<Question> {
+    let granted = plan.outlooks.iter().filter(|o| o.effective).flat_map(|o| positive(&o.wanted));
+    granted.filter(|question| matches!(reviews.get(question), Some(Ok(answer)) if !answer.allowed)).collect()
 }
 
 /// Whether all of it is allowed in a namespace; `None`: not everything was answered.
@@ -164,7 +173,7 @@ pub fn confinement(outlook: &Outlook, union: &Wanted, reviews: &Reviews) -> (Ver
         (None, true) => Verdict::unknown(Reason::NotChecked, "not everything was reviewed yet"),
         (None, false) => Verdict::yes(
             Reason::OnlyDeclared,
-            "by review in the granted namespaces, a protected one and the whole cluster; per agent, not per person: that is decided by Argo CD's policy in the control plane",
+            "by review in the granted namespaces, a protected one, one of which nothing is declared, and the whole cluster; per agent, not per person: that is decided by Argo CD's policy in the control plane",
         ),
     };
     (verdict, excess)

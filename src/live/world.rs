@@ -1,4 +1,4 @@
-//! What is seen of one agent and its cluster: the input of every plan. Pure data; to be filled by `cluster_io`.
+//! What is seen of one agent and its cluster: the input of every plan. Pure data; filled by `cluster_io`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::ceiling::Ceiling;
 use super::discovery::Discovery;
+use super::objects::SHIPPED;
 use crate::api::LiveResourceAccess;
 use crate::argocd::deployed::Deployed;
 use crate::argocd::kinds::AppProject;
@@ -18,6 +19,9 @@ use crate::config::InstanceConfig;
 use crate::reconcile::clock::Clock;
 use crate::reconcile::unreadable::Unreadable;
 use crate::reconcile::{Seen, seen, stop};
+
+/// The ConfigMaps that the operator may read, by their names; `None`: there is none of that name.
+pub type ConfigMaps = BTreeMap<String, Option<Arc<ConfigMap>>>;
 
 /// The chart's fixed ClusterRoles that may be bound to an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +53,8 @@ pub struct World {
     pub unreadable: Vec<Unreadable>,
     /// argocd-cm of the agent's cluster.
     pub argocd_cm: Seen<Option<Arc<ConfigMap>>>,
-    /// The ConfigMaps that agents' environments are taken from, by their names.
-    pub config_maps: Seen<BTreeMap<String, Arc<ConfigMap>>>,
+    /// The ConfigMaps that an agent's environment may be taken from, by their names; `None`: there is none of that name.
+    pub config_maps: Seen<ConfigMaps>,
     /// Deployments of the instance's namespace.
     pub deployments: Seen<Vec<Arc<Deployment>>>,
     /// Applications of all namespaces.
@@ -83,7 +87,7 @@ impl World {
     /// Whether everything is withdrawn, whatever is declared.
     #[must_use]
     pub fn ending(&self) -> bool {
-        self.withdraw_all || self.is_going(self.namespace())
+        self.withdraw_all || !self.settings.live.enabled || self.is_going(self.namespace())
     }
 
     /// Whether a namespace is being deleted.
@@ -121,6 +125,13 @@ impl World {
     pub fn at(&self, clock: Clock) -> Cow<'_, Self> {
         Unreadable::all_at(&self.unreadable, clock).map_or(Cow::Borrowed(self), |unreadable| Cow::Owned(Self { unreadable, ..self.clone() }))
     }
+}
+
+/// The names of all our RoleBindings.
+#[must_use]
+pub fn binding_names(namespace: &str) -> Vec<String> {
+    let name = role_name(namespace);
+    SHIPPED.iter().map(|(_, suffix)| format!("{name}-{suffix}")).chain([name.clone()]).collect()
 }
 
 /// The name of the derived roles and their bindings: it carries the instance's namespace, so that several instances of a cluster do not meet.

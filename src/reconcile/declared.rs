@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::contests::Look;
 use super::seen::uid;
+use super::unreadable::Unreadable;
 use super::write::Write;
 use crate::api::STOP;
 
@@ -17,6 +19,18 @@ pub trait Plan: Sized {
 
     /// The writes, in their order.
     fn writes(&self) -> &[Write];
+
+    /// Leaves out the writes that are not to be sent.
+    fn retain(&mut self, keep: impl FnMut(&Write) -> bool);
+
+    /// When the plan will be another one, if nothing but time passes.
+    fn next(&self) -> Option<jiff::Timestamp>;
+
+    /// What was seen of values that somebody else may rewrite.
+    fn looks(&self) -> &[Look];
+
+    /// Objects that cannot be parsed.
+    fn unreadable(&self) -> &[Unreadable];
 
     /// Whether every object for which the plan gives something is still as the plan saw it.
     fn is_still_declared<'a>(&self, objects: impl Iterator<Item = &'a ObjectMeta>, argocd_cm: Option<&ObjectMeta>, now: jiff::Timestamp) -> bool;

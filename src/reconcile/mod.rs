@@ -17,6 +17,7 @@ pub mod shared;
 pub mod stop;
 pub mod surroundings;
 pub mod time;
+pub mod told;
 pub mod unreadable;
 pub mod withheld;
 pub mod write;

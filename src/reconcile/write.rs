@@ -67,6 +67,22 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Whether objects of this kind decide what somebody may do in Kubernetes: what was reviewed before one was written is out of date.
+    #[must_use]
+    pub const fn is_about_rights(self) -> bool {
+        matches!(
+            self,
+            Self::Role
+                | Self::RoleBinding
+                | Self::ClusterRole
+                | Self::ClusterRoleBinding
+                | Self::ValidatingAdmissionPolicy
+                | Self::ValidatingAdmissionPolicyBinding
+        )
+    }
+}
+
 /// One object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Target {

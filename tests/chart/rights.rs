@@ -16,6 +16,8 @@ fn every_rendering() -> Vec<Rendered> {
         ],
         &["instance.argocdOperator=true"],
         &["instance.confine=true"],
+        &["live.enabled=true", "live.ceiling.edit=true", "live.ceiling.delete=true"],
+        &["live.enabled=true", "live.ceiling.view=false"],
         &["additionalInstances[0].namespace=two,additionalInstances[0].serverRoles=InPlace,additionalInstances[0].restartServer=WhenNeeded"],
     ]
     .into_iter()
@@ -54,26 +56,75 @@ fn no_rule_is_about_secrets() {
 }
 
 #[test]
-fn bind_is_allowed_for_the_exec_cluster_role_and_nothing_else() {
+fn bind_is_allowed_for_the_chart_s_own_fixed_cluster_roles_and_nothing_else() {
     for rendered in every_rendering() {
-        let exec = name(rendered.object("ClusterRole", "-exec")).to_owned();
+        let mut fixed = vec![name(rendered.object("ClusterRole", "-exec")).to_owned()];
+        let live = rendered.of_kind("ClusterRole").map(name).filter(|n| n.ends_with("-live-events") || n.ends_with("-live-logs"));
+        fixed.extend(live.map(str::to_owned));
         let binds: Vec<_> = rendered.rules().into_iter().filter(|(_, rule)| strings(rule, "verbs").contains(&"bind")).collect();
-        assert_eq!(binds.len(), 1, "{binds:?}");
-        assert_eq!(strings(binds[0].1, "resources"), ["clusterroles"]);
-        assert_eq!(strings(binds[0].1, "resourceNames"), [exec]);
+        assert!(binds.iter().all(|(_, rule)| strings(rule, "resources") == ["clusterroles"]), "{binds:?}");
+        let mut bound: Vec<&str> = binds.iter().flat_map(|(_, rule)| strings(rule, "resourceNames")).collect();
+        bound.sort_unstable();
+        fixed.sort_unstable();
+        assert_eq!(bound, fixed);
     }
+}
+
+#[test]
+fn live_resources_are_off_by_default_and_then_what_is_left_of_them_can_only_be_removed() {
+    let off = render(&[]);
+    assert!(
+        !off.text.contains("live-ceiling") && !off.text.contains("live-events") || !off.of_kind("ClusterRole").any(|r| name(r).contains("-live-"))
+    );
+    let about_live =
+        |rule: &serde_json::Value| elements(&rule["resourceNames"]).iter().any(|n| n.as_str().is_some_and(|n| n.contains("access-live-")));
+    for (_, rule) in off.rules().into_iter().filter(|(_, rule)| about_live(rule)) {
+        assert_eq!(strings(rule, "verbs"), ["get", "list", "watch", "delete"], "{rule}");
+    }
+    let on = render(&["live.enabled=true"]);
+    let written: Vec<_> = on.rules().into_iter().filter(|(_, rule)| about_live(rule) && strings(rule, "verbs").contains(&"create")).collect();
+    let resources: Vec<&str> = written.iter().flat_map(|(_, rule)| strings(rule, "resources")).collect();
+    assert_eq!(resources, ["roles", "clusterroles", "clusterrolebindings", "rolebindings"]);
+}
+
+#[test]
+fn the_ceiling_is_what_the_values_say_without_secrets_rights_and_tokens() {
+    let verbs = |settings: &[&str]| -> std::collections::BTreeSet<String> {
+        let rendered = render(settings);
+        let ceiling = rendered.of_kind("ClusterRole").find(|role| name(role).ends_with("-live-ceiling"));
+        let rules = ceiling.map(|role| elements(&role["rules"]).to_vec()).unwrap_or_default();
+        for rule in &rules {
+            for forbidden in ["secrets", "serviceaccounts/token", "pods/exec", "nodes", "customresourcedefinitions"] {
+                assert!(!strings(rule, "resources").contains(&forbidden), "{rule}");
+            }
+            let group = strings(rule, "apiGroups");
+            for forbidden in ["rbac.authorization.k8s.io", "admissionregistration.k8s.io", "argocd-access.dev"] {
+                assert!(!group.contains(&forbidden), "{rule}");
+            }
+        }
+        rules.iter().flat_map(|rule| strings(rule, "verbs").into_iter().map(str::to_owned).collect::<Vec<_>>()).collect()
+    };
+    let set = |verbs: &[&str]| verbs.iter().map(|v| (*v).to_owned()).collect();
+    assert_eq!(verbs(&["live.enabled=true"]), set(&["get"]));
+    assert_eq!(verbs(&["live.enabled=true", "live.ceiling.delete=true"]), set(&["delete", "get"]));
+    assert_eq!(verbs(&["live.enabled=true", "live.ceiling.edit=true"]), set(&["create", "get", "patch"]));
+    assert_eq!(verbs(&["live.enabled=true", "live.ceiling.view=false"]), set(&[]));
+    assert_eq!(verbs(&["live.ceiling.edit=true"]), set(&[]), "off is off");
 }
 
 #[test]
 fn a_write_outside_the_release_namespace_is_limited_by_name() {
     for rendered in every_rendering() {
         let operator = rendered.roles_of_the_operator();
-        for role in rendered.of_kind("ClusterRole").filter(|role| operator.contains(&name(role)) && !name(role).ends_with("-exec")) {
+        for role in rendered
+            .of_kind("ClusterRole")
+            .filter(|role| operator.contains(&name(role)) && !name(role).ends_with("-exec") && !name(role).ends_with("-live-ceiling"))
+        {
             for rule in elements(&role["rules"]) {
                 let reads = strings(rule, "verbs").iter().all(|verb| ["get", "list", "watch"].contains(verb));
                 let asks = strings(rule, "resources") == ["subjectaccessreviews"];
                 // An object that lies in no instance can lie anywhere; its status alone is written.
-                let tells = strings(rule, "resources") == ["execaccesses/status"];
+                let tells = strings(rule, "resources") == ["execaccesses/status", "liveresourceaccesses/status"];
                 assert!(reads || asks || tells || !elements(&rule["resourceNames"]).is_empty(), "{}: {rule}", name(role));
             }
         }
@@ -140,7 +191,8 @@ fn dedicated_touches_no_role_of_argocd_server() {
 fn without_cluster_scope_the_operator_can_remove_its_cluster_role_binding_but_not_write_it() {
     let verbs_of = |settings: &[&str]| -> Vec<String> {
         let rendered = render(settings);
-        let rules = rendered.rules().into_iter().filter(|(_, rule)| strings(rule, "resources") == ["clusterrolebindings"]);
+        let exec = |rule: &serde_json::Value| strings(rule, "resourceNames").iter().all(|name| name.starts_with("argocd-access-exec-"));
+        let rules = rendered.rules().into_iter().filter(|(_, rule)| strings(rule, "resources") == ["clusterrolebindings"] && exec(rule));
         rules.flat_map(|(_, rule)| strings(rule, "verbs")).map(str::to_owned).collect()
     };
     assert_eq!(verbs_of(&["instance.limits.allowClusterScope=false"]), ["get", "list", "watch", "delete"]);

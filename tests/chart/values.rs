@@ -99,6 +99,7 @@ fn the_default_configuration_denies_the_system_and_the_releases_own_namespace() 
             "serverRoles": "Dedicated",
             "shells": [],
             "restartServer": "Never",
+            "live": {"enabled": false, "configMaps": ["argocd-agent-params"], "agents": []},
             "limits": {
                 "deniedNamespaces": ["kube-system", "argo-system"],
                 "deniedProjects": [],
@@ -121,6 +122,8 @@ fn the_settings_reach_the_configuration_file() {
         "instance.limits.deniedNamespaces={vault}",
         "instance.limits.deniedProjects={platform}",
         "instance.limits.requireReason=true",
+        "live.enabled=true",
+        "live.configMaps={edge-agent-helm-params}",
     ]);
     let instance = &rendered.configuration()["instances"][0];
     assert_eq!(instance["inPlace"], json!({"role": "", "clusterRole": "argocd-server"}));
@@ -128,6 +131,7 @@ fn the_settings_reach_the_configuration_file() {
     assert_eq!(instance["limits"]["deniedNamespaces"], json!(["vault"]), "a list replaces the default");
     assert_eq!(instance["limits"]["deniedProjects"], json!(["platform"]));
     assert_eq!(instance["limits"]["requireReason"], true);
+    assert_eq!(instance["live"], json!({"enabled": true, "configMaps": ["edge-agent-helm-params"], "agents": []}));
     assert!(instance.get("argocdServerDeployment").is_none(), "only the chart needs it");
 }
 

@@ -53,15 +53,18 @@ fn a_changed_configuration_starts_the_operator_again_and_an_unchanged_one_does_n
     assert_ne!(checksum(&[]), checksum(&["instance.limits.requireReason=true"]));
 }
 
+/// The arguments that name the roles of the chart.
+fn shipped(rendered: &Rendered) -> [String; 3] {
+    [("exec", "-exec"), ("events", "-live-events"), ("logs", "-live-logs")]
+        .map(|(what, suffix)| format!("--{what}-cluster-role={}", name(rendered.object("ClusterRole", suffix))))
+}
+
 #[test]
-fn the_operator_is_told_its_configuration_its_namespace_and_the_role_that_it_may_bind() {
-    let rendered = render(&["listen.address=[::]", "listen.port=9090"]);
+fn the_operator_is_told_its_configuration_its_namespace_and_the_roles_that_it_may_bind() {
+    let rendered = render(&["listen.address=[::]", "listen.port=9090", "live.enabled=true"]);
     let container = &rendered.object("Deployment", "")["spec"]["template"]["spec"]["containers"][0];
-    let exec = name(rendered.object("ClusterRole", "-exec"));
-    assert_eq!(
-        container["args"],
-        json!(["run", "--config=/etc/argocd-access/config.yaml", format!("--exec-cluster-role={exec}"), "--listen=[::]:9090"])
-    );
+    let [exec, events, logs] = shipped(&rendered);
+    assert_eq!(container["args"], json!(["run", "--config=/etc/argocd-access/config.yaml", exec, events, logs, "--listen=[::]:9090"]));
     let namespace = elements(&container["env"]).iter().find(|variable| variable["name"] == "ARGOCD_ACCESS_NAMESPACE");
     assert_eq!(namespace.expect("its namespace")["valueFrom"]["fieldRef"]["fieldPath"], "metadata.namespace");
     assert_eq!(container["volumeMounts"][0]["mountPath"], "/etc/argocd-access");
@@ -73,7 +76,7 @@ fn the_operator_is_told_its_configuration_its_namespace_and_the_role_that_it_may
 
 #[test]
 fn restoring_runs_before_anything_is_deleted_with_the_operators_own_rights() {
-    let rendered = render(&["restore.timeoutSeconds=90"]);
+    let rendered = render(&["restore.timeoutSeconds=90", "live.enabled=true"]);
     let job = rendered.object("Job", "-restore");
     let deployment = rendered.object("Deployment", "");
     assert_eq!(job["metadata"]["annotations"]["helm.sh/hook"], "pre-delete");
@@ -81,7 +84,7 @@ fn restoring_runs_before_anything_is_deleted_with_the_operators_own_rights() {
     let pod = &job["spec"]["template"]["spec"];
     assert_eq!(pod["serviceAccountName"], deployment["spec"]["template"]["spec"]["serviceAccountName"]);
     assert_eq!(pod["restartPolicy"], "Never");
-    let exec = name(rendered.object("ClusterRole", "-exec"));
+    let [exec, events, logs] = shipped(&rendered);
     assert_eq!(
         pod["containers"][0]["args"],
         json!([
@@ -89,7 +92,9 @@ fn restoring_runs_before_anything_is_deleted_with_the_operators_own_rights() {
             "--all",
             "--wait",
             "--config=/etc/argocd-access/config.yaml",
-            format!("--exec-cluster-role={exec}"),
+            exec,
+            events,
+            logs,
             "--namespace=argocd",
             format!("--operator-deployment={}", name(deployment)),
             "--timeout=90s",

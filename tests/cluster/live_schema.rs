@@ -1,12 +1,9 @@
 //! The definition of `LiveResourceAccess` on a real API server: what it refuses and how it says so, what it fills in, how it reads.
 
-use argocd_access::api::LiveResourceAccess;
-use kube::CustomResourceExt;
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::schema::Server;
-use crate::support::{ControlPlane, Kubernetes, manifests};
 
 /// A good spec with one part replaced, or added, at a path such as `/agent/grants/0/features`.
 fn with(path: &str, value: Value) -> Value {
@@ -26,10 +23,7 @@ fn principal(block: &Value) -> Value {
     json!({"side": "Principal", "principal": block})
 }
 
-/// The operator does not serve it yet, so that nothing installs its definition.
 async fn server() -> Server {
-    let definition = serde_json::from_value(serde_json::to_value(LiveResourceAccess::crd()).unwrap()).unwrap();
-    manifests::apply_definitions(&ControlPlane::shared(Kubernetes::V1_36).await.client(), &[definition]).await;
     Server::of("LiveResourceAccess").await
 }
 

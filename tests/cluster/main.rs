@@ -42,6 +42,7 @@ mod instances;
 mod killed;
 mod layers;
 mod leadership;
+mod live;
 mod live_schema;
 mod operated;
 mod operator;

@@ -27,6 +27,21 @@
 {{- include "argocd-access-operator.clusterName" (dict "root" . "suffix" "exec") -}}
 {{- end -}}
 
+{{/* The ClusterRoles that an agent gets for Events and for logs; the operator is told their names. */}}
+{{- define "argocd-access-operator.eventsClusterRole" -}}
+{{- include "argocd-access-operator.clusterName" (dict "root" . "suffix" "live-events") -}}
+{{- end -}}
+{{- define "argocd-access-operator.logsClusterRole" -}}
+{{- include "argocd-access-operator.clusterName" (dict "root" . "suffix" "live-logs") -}}
+{{- end -}}
+
+{{/* The arguments by which the operator and the restoring Job are told those names. */}}
+{{- define "argocd-access-operator.shipped" -}}
+- --exec-cluster-role={{ include "argocd-access-operator.execClusterRole" . }}
+- --events-cluster-role={{ include "argocd-access-operator.eventsClusterRole" . }}
+- --logs-cluster-role={{ include "argocd-access-operator.logsClusterRole" . }}
+{{- end -}}
+
 {{- define "argocd-access-operator.serviceAccount" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "argocd-access-operator.fullname" .) .Values.serviceAccount.name -}}
@@ -149,12 +164,14 @@ annotations:
 
 {{/* The operator's configuration file. */}}
 {{- define "argocd-access-operator.config" -}}
+{{- $root := . -}}
 {{- $instances := list -}}
 {{- range (include "argocd-access-operator.instances" . | fromJson).instances -}}
 {{- $written := pick . "namespace" "conflictPolicy" "argocdOperator" "serverRoles" "shells" "restartServer" "confine" "requireExclusive" "writeBackendConfigs" "limits" -}}
 {{- if eq .serverRoles "InPlace" -}}
 {{- $_ := set $written "inPlace" .inPlace -}}
 {{- end -}}
+{{- $_ := set $written "live" (pick $root.Values.live "enabled" "configMaps" "agents") -}}
 {{- $instances = append $instances $written -}}
 {{- end -}}
 {{- dict "instances" $instances | toYaml -}}

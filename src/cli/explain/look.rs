@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::api::ExecAccess;
 use crate::argocd::{ARGOCD_CM, ARGOCD_CMD_PARAMS_CM, ARGOCD_RBAC_CM};
 use crate::cluster_io::api_server::about;
-use crate::cluster_io::review::review;
+use crate::cluster_io::review::{Asked, review};
 use crate::cluster_io::{RequestError, request};
 use crate::config::InstanceConfig;
 use crate::exec::World;
@@ -122,7 +122,8 @@ async fn pods(client: &Client, question: &Question, namespace: &str) -> Seen<Vec
 
 async fn reviewed(client: &Client, world: &World, namespace: &str) -> Reviewed {
     let Ok(Ok(server)) = world.server() else { return Reviewed::NotAsked };
-    match review(client, world.namespace(), &server.service_account, namespace).await {
+    let of = Asked { instance: world.namespace(), service_account: &server.service_account };
+    match review(client, of, namespace).await {
         Ok(review) => Reviewed::Answered(review),
         Err(error) if error.code() == Some(FORBIDDEN) => Reviewed::Forbidden(error.chain()),
         Err(error) => Reviewed::Failed(error.chain()),

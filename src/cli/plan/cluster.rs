@@ -9,7 +9,7 @@ use super::{PlanArgs, PlanError};
 use crate::cli::{CliError, connect_to};
 use crate::cluster_io::recent::Recent;
 use crate::cluster_io::request;
-use crate::cluster_io::snapshot::{ClusterWatches, InstanceWatches, Outside};
+use crate::cluster_io::snapshot::{ClusterWatches, ExecWatches, InstanceWatches, Outside};
 use crate::config::InstanceConfig;
 use crate::exec::World;
 
@@ -22,8 +22,9 @@ pub async fn world(args: &PlanArgs) -> Result<(InstanceConfig, World), CliError>
     let config = args.instance.load(&namespace)?;
     let instance = config.instances.first().cloned().ok_or(CliError::Usage("the configuration names no instance"))?;
     let touched = Arc::new(Notify::new());
-    let cluster = Arc::new(ClusterWatches::start(&client, std::slice::from_ref(&touched)));
-    let watches = InstanceWatches::start(&client, instance.clone(), args.instance.exec_cluster_role.clone(), cluster, &touched);
+    let cluster = Arc::new(ClusterWatches::start(&client, std::slice::from_ref(&touched), &[]));
+    let around = Arc::new(InstanceWatches::start(&client, instance.clone(), cluster, &vec![Arc::clone(&touched)]));
+    let watches = ExecWatches::start(&client, around, args.instance.exec_cluster_role.clone(), &touched);
     let began = Instant::now();
     while !watches.settled() {
         if began.elapsed() > PATIENCE {

@@ -7,9 +7,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::fixtures::{SPEC, world};
 use super::simulator::Sim;
 use crate::api::ConditionType;
+use crate::api::ExecAccess;
 use crate::api::status::InstanceStatus;
 use crate::exec::World;
-use crate::exec::status::{Answer, Review, Reviews, missing, same, status, to_review};
+use crate::exec::status::{Answer, Review, Reviews, missing, status, to_review};
+use crate::reconcile::told::Told;
 use crate::reconcile::{Failures, Layer};
 
 fn review(pods: bool, get: bool, create: bool) -> Review {
@@ -66,12 +68,12 @@ fn only_times_apart_is_the_same() {
     let one = sim.status("team");
     let mut other = one.clone();
     other.conditions[0].last_transition_time = Time(jiff::Timestamp::UNIX_EPOCH);
-    assert!(same(&one, &other));
+    assert!(ExecAccess::same(&one, &other));
     other.conditions[0].message.push('.');
-    assert!(!same(&one, &other));
+    assert!(!ExecAccess::same(&one, &other));
     other = one.clone();
     other.observed_generation = Some(7);
-    assert!(!same(&one, &other));
+    assert!(!ExecAccess::same(&one, &other));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::live::agent::{Agent, NoAgent, find, tracking};
+use crate::live::world::ConfigMaps;
 use crate::reconcile::NotSeen;
 
 fn deployment(name: &str, labels: &str, of_pods: &str, service_account: &str, container: &str) -> Arc<Deployment> {
@@ -52,12 +53,12 @@ fn by_operator() -> Arc<Deployment> {
     Arc::new(made)
 }
 
-fn params(name: &str, data: &[(&str, &str)]) -> BTreeMap<String, Arc<ConfigMap>> {
+fn params(name: &str, data: &[(&str, &str)]) -> ConfigMaps {
     let data = data.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    BTreeMap::from([(name.to_owned(), Arc::new(ConfigMap { data: Some(data), ..ConfigMap::default() }))])
+    BTreeMap::from([(name.to_owned(), Some(Arc::new(ConfigMap { data: Some(data), ..ConfigMap::default() })))])
 }
 
-fn found(deployment: Arc<Deployment>, params: BTreeMap<String, Arc<ConfigMap>>) -> Agent {
+fn found(deployment: Arc<Deployment>, params: ConfigMaps) -> Agent {
     find(None, &[deployment], &Ok(params)).unwrap()
 }
 
@@ -112,7 +113,9 @@ fn what_cannot_be_read_is_not_decided() {
     let unseen = Err(NotSeen { kind: "ConfigMaps", why: "forbidden".to_owned() });
     let agent = find(None, &[by_manifests()], &unseen).unwrap();
     assert_eq!((agent.managed, agent.by_destination, agent.resource_proxy), (None, None, None));
-    let absent = found(by_manifests(), BTreeMap::new());
+    let unnamed = found(by_manifests(), BTreeMap::new());
+    assert_eq!((unnamed.managed, unnamed.resource_proxy), (None, None), "a ConfigMap that the operator may not read");
+    let absent = found(by_manifests(), BTreeMap::from([("argocd-agent-params".to_owned(), None)]));
     assert_eq!((absent.managed, absent.resource_proxy), (Some(false), Some(true)), "a ConfigMap that is not there leaves the defaults");
 }
 

@@ -29,7 +29,7 @@ fn to_view_an_application_takes_get_on_its_kinds_and_on_those_below() {
 
 #[test]
 fn each_feature_adds_its_own_verbs() {
-    let cluster = Cluster::with(&["/ConfigMap/shop/web", "batch/CronJob/shop/tidy"]);
+    let cluster = Cluster::with(&["/ConfigMap/shop/web", "batch/CronJob/shop/tidy", "argoproj.io/Rollout/shop/web"]);
     let has = |features: &str, right: &str| rights(&cluster, &format!("{{features: [{features}]}}"), "shop").contains(&right.to_owned());
     for (features, right, expected) in [
         ("View", "patch configmaps", false),
@@ -41,7 +41,9 @@ fn each_feature_adds_its_own_verbs() {
         ("Delete", "delete pods", true),
         ("Delete", "patch configmaps", false),
         ("Actions", "patch configmaps", true),
-        ("Actions", "patch cronjobs/status.batch", true),
+        ("Actions", "patch cronjobs.batch", true),
+        ("Actions", "patch cronjobs/status.batch", false),
+        ("Actions", "patch rollouts/status.argoproj.io", true),
         ("Actions", "create events", true),
         ("View", "create events", false),
         ("Actions", "create jobs.batch", false),

@@ -38,7 +38,7 @@ impl Sim {
         let Cluster { applications, projects, namespaces, discovery, ceiling, .. } = Cluster::with(resources);
         let agent = "{metadata: {name: argocd-agent-agent, labels: {app.kubernetes.io/part-of: argocd-agent, app.kubernetes.io/component: agent}}, spec: {selector: {}, template: {spec: {serviceAccountName: agent, containers: [{name: a, image: 'r/argocd-agent:v0.9.0', args: [agent, --agent-mode, managed]}]}}}}";
         let world = World {
-            settings: InstanceConfig::of("argocd"),
+            settings: serving(),
             shipped: Shipped { events: "chart-events".to_owned(), logs: "chart-logs".to_owned(), exec: "chart-exec".to_owned() },
             kubernetes_version: Some("v1.34.4".to_owned()),
             server_ahead: None,
@@ -298,4 +298,10 @@ impl Sim {
 /// How a reason is written.
 pub fn said(status: &str, reason: Reason) -> (String, String) {
     (status.to_owned(), reason.as_str().to_owned())
+}
+
+fn serving() -> InstanceConfig {
+    let mut settings = InstanceConfig::of("argocd");
+    settings.live.enabled = true;
+    settings
 }

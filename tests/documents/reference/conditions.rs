@@ -13,7 +13,6 @@ pub fn page() -> String {
         "Every condition is `True`, `False` or `Unknown` (it could not be verified), with a reason from a fixed set, on which scripts may rely,\n";
     page += "and a message that says what to do. `lastTransitionTime` moves only when the status does. `observedGeneration` is the generation\n";
     page += "of the spec that the condition speaks of.\n\n";
-    page += "Those that only a `LiveResourceAccess` has belong to a resource that this version does not serve yet.\n\n";
     page += "## Conditions\n\n";
     let rows: Vec<Vec<String>> = ConditionType::ALL.iter().map(|kind| vec![code(kind.as_str()), holds(*kind).to_owned()]).collect();
     page += &table(&["condition", "True means"], &rows);

@@ -30,13 +30,14 @@ use std::{
 /// The name of a page, and what writes it.
 type Page = (&'static str, fn() -> String);
 
-const PAGES: [Page; 8] = [
+const PAGES: [Page; 9] = [
     ("cli.md", cli::page),
     ("compatibility.md", compatibility::page),
     ("conditions.md", conditions::page),
     ("configuration.md", configuration::page),
     ("execaccess.md", resource::exec_access),
     ("ingress.md", ingress::page),
+    ("liveresourceaccess.md", resource::live_resource_access),
     ("metrics.md", metrics::page),
     ("troubleshooting.md", troubleshooting::page),
 ];

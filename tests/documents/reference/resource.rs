@@ -1,6 +1,6 @@
 //! The fields of our resources, from their `CustomResourceDefinition`s.
 
-use argocd_access::api::ExecAccess;
+use argocd_access::api::{ExecAccess, LiveResourceAccess};
 use kube::CustomResourceExt;
 use serde_json::Value;
 
@@ -11,6 +11,10 @@ use crate::{
 
 pub fn exec_access() -> String {
     page::<ExecAccess>()
+}
+
+pub fn live_resource_access() -> String {
+    page::<LiveResourceAccess>()
 }
 
 fn page<K: CustomResourceExt>() -> String {

@@ -1,0 +1,56 @@
+//! The objects of a resource of ours in one instance, those among them that cannot be parsed apart.
+
+use std::sync::Arc;
+
+use kube::Client;
+use kube::runtime::watcher::Config;
+
+use super::Told;
+use crate::cluster_io::apply;
+use crate::cluster_io::declared::Declared;
+use crate::cluster_io::recent::Recent;
+use crate::cluster_io::watch::{Probe, Watch, whole};
+use crate::reconcile::told;
+use crate::reconcile::unreadable::Unreadable;
+use crate::reconcile::{Kind, Seen};
+
+/// The kinds without which nothing can be done.
+pub const DECLARATIONS: [&str; 2] = [Kind::ExecAccess.names().2, Kind::LiveResourceAccess.names().2];
+
+/// The watch of them.
+pub struct Declarations<K: told::Told + apply::Declared + 'static> {
+    kind: Kind,
+    watch: Watch<Declared<K>>,
+}
+
+impl<K> Declarations<K>
+where
+    K: told::Told<Status: serde::de::DeserializeOwned> + apply::Declared + Send + Sync + 'static,
+{
+    /// Starts it. A definition that is missing is a failure, unless it is one that an older chart did not install.
+    pub fn start(client: &Client, kind: Kind, namespace: &str, optional: bool, told: &Told) -> Self {
+        let api = kube::Api::namespaced(client.clone(), namespace);
+        let start = if optional { Watch::start_optional } else { Watch::start };
+        Self { kind, watch: start(kind.names().2, api, Config::default(), whole, told.clone()) }
+    }
+
+    /// How it is doing.
+    pub fn probe(&self) -> &Probe {
+        &self.watch.probe
+    }
+
+    /// The objects, and those that cannot be parsed.
+    ///
+    /// # Errors
+    /// When they cannot be seen.
+    pub fn all(&self, recent: &mut Recent) -> Seen<(Vec<Arc<K>>, Vec<Unreadable>)> {
+        let (mut readable, mut unreadable) = (Vec::new(), Vec::new());
+        for declared in self.watch.all()? {
+            match &declared.0 {
+                Ok(object) => readable.push(Arc::new(object.clone())),
+                Err(invalid) => unreadable.push(invalid.clone()),
+            }
+        }
+        Ok((recent.over(self.kind, Ok(readable))?, unreadable))
+    }
+}

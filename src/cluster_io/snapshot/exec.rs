@@ -1,0 +1,177 @@
+//! What an `ExecAccess` needs to be seen beside what is watched anyway, and the `World` that it shows.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use kube::runtime::watcher::Config;
+use kube::{Api, Client};
+use tokio::sync::Notify;
+
+use super::declarations::Declarations;
+use super::{InstanceWatches, Outside, first, named};
+use crate::api::ExecAccess;
+use crate::argocd::kinds::ArgoCD;
+use crate::argocd::{ARGOCD_CM, ARGOCD_CMD_PARAMS_CM, ARGOCD_RBAC_CM};
+use crate::cluster_io::recent::Recent;
+use crate::cluster_io::watch::{Probe, Watch, whole, without_managed_fields};
+use crate::config::ServerRoles;
+use crate::exec::World;
+use crate::exec::world::binding_name;
+use crate::ingress::gateway::HTTPRoute;
+use crate::ingress::gce::BackendConfig;
+use crate::reconcile::{Kind, Seen};
+
+/// The watches.
+pub struct ExecWatches {
+    instance: Arc<InstanceWatches>,
+    exec_cluster_role: String,
+    accesses: Declarations<ExecAccess>,
+    rbac_cm: Watch<ConfigMap>,
+    ingresses: Watch<Ingress>,
+    http_routes: Watch<HTTPRoute>,
+    backend_configs: Watch<BackendConfig>,
+    role_bindings: Watch<RoleBinding>,
+    cluster_role_bindings: Watch<ClusterRoleBinding>,
+    argocds: Watch<ArgoCD>,
+    admission_policies: Watch<ValidatingAdmissionPolicy>,
+    admission_bindings: Watch<ValidatingAdmissionPolicyBinding>,
+    own_role: Option<Watch<Role>>,
+    own_cluster_role: Option<Watch<ClusterRole>>,
+}
+
+impl ExecWatches {
+    /// Starts them.
+    #[must_use]
+    pub fn start(client: &Client, instance: Arc<InstanceWatches>, exec_cluster_role: String, touched: &Arc<Notify>) -> Self {
+        let settings = &instance.settings;
+        let namespace = settings.namespace.as_str();
+        let told = || vec![Arc::clone(touched)];
+        let in_place = settings.server_roles == ServerRoles::InPlace;
+        let own = |name: &str| (in_place && !name.is_empty()).then(|| named(name));
+        let binding = binding_name(namespace);
+        Self {
+            accesses: Declarations::start(client, Kind::ExecAccess, namespace, false, &told()),
+            rbac_cm: Watch::start("configmaps", Api::namespaced(client.clone(), namespace), named(ARGOCD_RBAC_CM), whole, told()),
+            ingresses: Watch::start("ingresses", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
+            http_routes: Watch::start_optional(
+                "httproutes",
+                Api::namespaced(client.clone(), namespace),
+                Config::default(),
+                without_managed_fields,
+                told(),
+            ),
+            backend_configs: Watch::start_optional("backendconfigs", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
+            role_bindings: Watch::start("rolebindings", Api::all(client.clone()), named(&binding), without_managed_fields, told()),
+            cluster_role_bindings: Watch::start("clusterrolebindings", Api::all(client.clone()), named(&binding), without_managed_fields, told()),
+            argocds: Watch::start_optional("argocds", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
+            admission_policies: Watch::start(
+                "validatingadmissionpolicies",
+                Api::all(client.clone()),
+                named(&binding),
+                without_managed_fields,
+                told(),
+            ),
+            admission_bindings: Watch::start(
+                "validatingadmissionpolicybindings",
+                Api::all(client.clone()),
+                named(&binding),
+                without_managed_fields,
+                told(),
+            ),
+            own_role: own(&settings.in_place.role).map(|c| Watch::start("roles", Api::namespaced(client.clone(), namespace), c, whole, told())),
+            own_cluster_role: own(&settings.in_place.cluster_role).map(|c| Watch::start("clusterroles", Api::all(client.clone()), c, whole, told())),
+            exec_cluster_role,
+            instance,
+        }
+    }
+
+    /// The namespace of the instance.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.instance.namespace()
+    }
+
+    /// The health of every watch that it looks at.
+    #[must_use]
+    pub fn probes(&self) -> Vec<Probe> {
+        let (own, around) = (self, &self.instance);
+        let all = [
+            own.accesses.probe(),
+            &around.argocd_cm.probe,
+            &own.rbac_cm.probe,
+            &around.params_cm.probe,
+            &around.deployments.probe,
+            &around.pods.probe,
+            &around.services.probe,
+            &own.ingresses.probe,
+            &own.http_routes.probe,
+            &own.backend_configs.probe,
+            &around.projects.probe,
+            &own.role_bindings.probe,
+            &own.cluster_role_bindings.probe,
+            &own.argocds.probe,
+            &own.admission_policies.probe,
+            &own.admission_bindings.probe,
+        ];
+        let roles = self.own_role.as_ref().map(|w| &w.probe).into_iter().chain(self.own_cluster_role.as_ref().map(|w| &w.probe));
+        all.into_iter().chain(roles).chain(around.cluster.probes()).cloned().collect()
+    }
+
+    /// Whether it is known of every kind what can be known. Before that, a plan would take half a world for the whole.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        self.probes().iter().all(|p| p.health().settled())
+    }
+
+    /// What is seen now, with our own last writes over it.
+    ///
+    /// # Errors
+    /// When the `ExecAccess` objects themselves cannot be seen: without them every grant would look withdrawn.
+    pub fn world(&self, recent: &mut Recent, outside: Outside) -> Seen<World> {
+        let (accesses, unreadable) = self.accesses.all(recent)?;
+        let (around, cluster) = (&self.instance, &self.instance.cluster);
+        let config_map = |recent: &mut Recent, watch: &Watch<ConfigMap>, name: &str| {
+            // The three ConfigMaps share a kind, and each watch shows one of them.
+            first(recent.over(Kind::ConfigMap, watch.all()), name)
+        };
+        Ok(World {
+            settings: around.settings.clone(),
+            exec_cluster_role: self.exec_cluster_role.clone(),
+            kubernetes_version: outside.kubernetes_version,
+            server_ahead: outside.server_ahead,
+            withdraw_all: outside.withdraw_all,
+            contests: outside.contests,
+            accesses,
+            unreadable,
+            argocd_cm: config_map(recent, &around.argocd_cm, ARGOCD_CM),
+            rbac_cm: config_map(recent, &self.rbac_cm, ARGOCD_RBAC_CM),
+            params_cm: config_map(recent, &around.params_cm, ARGOCD_CMD_PARAMS_CM),
+            deployments: recent.over(Kind::Deployment, around.deployments.all()),
+            pods: around.pods.all(),
+            services: around.services.all(),
+            ingresses: recent.over(Kind::Ingress, self.ingresses.all()),
+            http_routes: self.http_routes.all(),
+            backend_configs: recent.over(Kind::BackendConfig, self.backend_configs.all()),
+            ingress_classes: cluster.ingress_classes.all(),
+            applications: cluster.applications.all(),
+            projects: recent.over(Kind::AppProject, around.projects.all()),
+            namespaces: cluster.namespaces.all(),
+            role_bindings: recent.over(Kind::RoleBinding, self.role_bindings.all()),
+            cluster_role_binding: first(recent.over(Kind::ClusterRoleBinding, self.cluster_role_bindings.all()), &binding_name(self.namespace())),
+            argocds: recent.over(Kind::ArgoCD, self.argocds.all()),
+            admission_policy: first(recent.over(Kind::ValidatingAdmissionPolicy, self.admission_policies.all()), &binding_name(self.namespace())),
+            admission_binding: first(
+                recent.over(Kind::ValidatingAdmissionPolicyBinding, self.admission_bindings.all()),
+                &binding_name(self.namespace()),
+            ),
+            own_role: self.own_role.as_ref().map(|w| first(recent.over(Kind::Role, w.all()), &around.settings.in_place.role)),
+            own_cluster_role: self
+                .own_cluster_role
+                .as_ref()
+                .map(|w| first(recent.over(Kind::ClusterRole, w.all()), &around.settings.in_place.cluster_role)),
+        })
+    }
+}

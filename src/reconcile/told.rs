@@ -1,0 +1,63 @@
+//! What a round needs to know of any object of ours to tell what became of it: its conditions, and what its Events say. Pure.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::core::object::HasStatus;
+
+use crate::api::conditions::{ConditionType, Reason};
+
+/// A resource of ours, by whose objects something is declared.
+pub trait Told: HasStatus {
+    /// What a status of it says.
+    fn conditions(status: &Self::Status) -> &[Condition];
+
+    /// Whether two statuses say the same, apart from when they said it.
+    fn same(before: &Self::Status, now: &Self::Status) -> bool;
+
+    /// The status of an object of which only its conditions can be said.
+    fn saying(generation: Option<i64>, conditions: Vec<Condition>) -> Self::Status;
+
+    /// What it declares, in some words.
+    fn gist(&self) -> String;
+
+    /// Why, as its author says it.
+    fn reason(&self) -> Option<&str>;
+
+    /// What is said when it was let go.
+    fn farewell() -> &'static str;
+
+    /// Whether its status says already that it does not take effect.
+    fn is_told(&self) -> bool {
+        let inactive = |c: &Condition| c.type_ == ConditionType::Active.as_str() && c.status == "False";
+        self.status().is_some_and(|status| Self::conditions(status).iter().any(inactive))
+    }
+}
+
+/// A condition of a status.
+#[must_use]
+pub fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
+    conditions.iter().find(|c| c.type_ == kind.as_str())
+}
+
+/// Conditions without their times.
+pub fn timeless(conditions: &mut [Condition]) {
+    for condition in conditions {
+        condition.last_transition_time = Time(jiff::Timestamp::UNIX_EPOCH);
+    }
+}
+
+/// Whether an object that is not ready is so because somebody declares it.
+#[must_use]
+pub fn is_meant(reason: &str) -> bool {
+    const MEANT: [Reason; 9] = [
+        Reason::Suspended,
+        Reason::Observing,
+        Reason::Deleting,
+        Reason::Withdrawn,
+        Reason::Pending,
+        Reason::BeforeStart,
+        Reason::Expired,
+        Reason::OutsideSchedule,
+        Reason::NotEnabled,
+    ];
+    MEANT.iter().any(|meant| meant.as_str() == reason)
+}
