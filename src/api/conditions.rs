@@ -218,7 +218,7 @@ reasons! {
     GrpcOnly,
     /// What a terminal needs is set where the operator does not write: in the controller's own configuration, or in an object that the message names.
     ControllerConfiguration,
-    /// Another ExecAccess, an older one, asks for another value of the same annotation.
+    /// Another object, an older one, asks for something that cannot be beside this: another value of the same annotation, or another agent.
     Conflict,
     /// validity.notBefore is still to come.
     BeforeStart,

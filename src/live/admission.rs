@@ -21,6 +21,8 @@ pub struct Case {
     pub active: Verdict,
     /// What it grants, when it is accepted.
     pub grant: Option<Access>,
+    /// The verdict of `InstanceReady`, where it is another one than that of all: it means another agent than the older ones, or none.
+    pub instance: Option<Verdict>,
     /// Whether it counts at all: accepted, and neither suspended nor only observing, being deleted or over.
     pub standing: bool,
     /// Whether it takes effect now: it stands, and this is one of its times.
@@ -52,7 +54,7 @@ fn judge_one(world: &World, access: Arc<LiveResourceAccess>, clock: Clock) -> Ca
     let standing = grant.is_some() && (active.holds() || waits_for_its_time(active.reason));
     let effective = grant.is_some() && active.holds();
     let active = if accepted.holds() { active } else { Verdict::no(accepted.reason, "nothing is granted, since the object is not accepted") };
-    Case { access, accepted, active, grant, standing, effective }
+    Case { access, accepted, active, grant, instance: None, standing, effective }
 }
 
 fn not_enabled(world: &World) -> Option<Verdict> {

@@ -47,19 +47,28 @@ impl<'a> Parts<'a> {
 }
 
 impl<'a> Basis<'a> {
-    /// Finds out. The oldest object that counts and names a Deployment says which agent it is: all of an instance have one.
+    /// Finds out. All of an instance have one agent: the one that the oldest object means that finds any. An object that means another one
+    /// gives nothing to anybody: what it declares is not for this one.
     #[must_use]
-    pub fn of(world: &'a World, cases: &[Case]) -> Self {
-        let named = cases.iter().filter(|c| c.grant.is_some()).find_map(|c| c.grant.as_ref()?.deployment.as_deref());
+    pub fn of(world: &'a World, cases: &mut [Case]) -> Self {
         let (agent, instance) = match &world.deployments {
             Err(not_seen) => (None, Verdict::unknown(Reason::SettingsUnreadable, not_seen.to_string())),
-            Ok(deployments) => match agent::find(named, deployments, &world.config_maps) {
-                Ok(agent) => {
-                    let verdict = verdict(&agent, world);
-                    (Some(agent), verdict)
+            Ok(deployments) => {
+                let find = |case: &Case| Some(agent::find(case.grant.as_ref()?.deployment.as_deref(), deployments, &world.config_maps));
+                let meant: Vec<Option<Result<Agent, NoAgent>>> = cases.iter().map(find).collect();
+                let first = meant.iter().flatten().find_map(|found| found.as_ref().ok()).cloned();
+                match first {
+                    Some(agent) => {
+                        apart(cases, &meant, &agent, world.namespace());
+                        let verdict = verdict(&agent, world);
+                        (Some(agent), verdict)
+                    }
+                    None => {
+                        let missing = meant.into_iter().flatten().find_map(Result::err).unwrap_or(NoAgent::Missing);
+                        (None, missing_agent(&missing, world.namespace()))
+                    }
                 }
-                Err(missing) => (None, missing_agent(&missing, world.namespace())),
-            },
+            }
         };
         let seen = Self::parts(world, agent.as_ref(), &instance);
         Self { agent, instance, seen }
@@ -91,6 +100,27 @@ impl<'a> Basis<'a> {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         !self.is_served() && self.instance.reason != Reason::SettingsUnreadable
+    }
+}
+
+/// Takes out the objects that mean another agent, or one that is not there.
+fn apart(cases: &mut [Case], meant: &[Option<Result<Agent, NoAgent>>], agent: &Agent, namespace: &str) {
+    for (case, meant) in cases.iter_mut().zip(meant) {
+        let verdict = match meant {
+            Some(Ok(other)) if other.deployment != agent.deployment => Verdict::no(
+                Reason::Conflict,
+                format!(
+                    "it means the agent {}, and an older object the agent {}: the objects of a namespace serve one agent, so this one grants nothing",
+                    other.deployment, agent.deployment
+                ),
+            ),
+            Some(Err(missing)) => missing_agent(missing, namespace),
+            Some(Ok(_)) | None => continue,
+        };
+        if case.standing {
+            case.active = Verdict::no(verdict.reason, "nothing is granted, since the agent that it means is not the one that is served here");
+        }
+        (case.standing, case.effective, case.instance) = (false, false, Some(verdict));
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn outlook(
         effective: case.effective,
         accepted: case.accepted.clone(),
         active: case.active.clone(),
-        instance: sum.basis.instance.clone(),
+        instance: case.instance.clone().unwrap_or_else(|| sum.basis.instance.clone()),
         resources: sum.basis.seen.as_ref().err().filter(|_| !sum.basis.is_idle()).cloned().unwrap_or_else(|| resources(&wanted)),
         rbac: rbac(world, case, &wanted, &sum.folded, held),
         undeclared: undeclared(world, case, &sum.union),

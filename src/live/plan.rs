@@ -99,8 +99,9 @@ pub fn plan(world: &World, now: jiff::Timestamp) -> Plan<Prepared> {
     let in_time = |case: &&Case| case.standing || case.active.reason == Reason::Observing;
     let looks = cases.iter().filter(in_time).filter_map(|case| case.grant.as_ref()?.times.next_look(clock));
     let next = looks.chain(world.unreadable.iter().filter_map(|u| u.next_look(clock))).min();
+    let basis = Basis::of(world, &mut cases);
     let finalizers = add_finalizers(&mut cases);
-    let sum = sum(world, &cases);
+    let sum = sum(world, &cases, basis);
     let observed = observe(world, &cases, &sum);
     let held = hold(world, &sum.basis);
     let wanted: Vec<Write> = sum.folded.wanted.writes.iter().filter(|w| may_be_sent(world, w, held.as_ref())).cloned().collect();
@@ -152,8 +153,7 @@ fn may_be_sent(world: &World, write: &Write, held: Option<&Verdict>) -> bool {
     if write.direction == Direction::Widen { held.is_none() } else { !world.is_frozen() }
 }
 
-fn sum<'a>(world: &'a World, cases: &[Case]) -> Sum<'a> {
-    let basis = Basis::of(world, cases);
+fn sum<'a>(world: &'a World, cases: &[Case], basis: Basis<'a>) -> Sum<'a> {
     let mut derived = BTreeMap::new();
     let (mut union, mut kept) = (Wanted::default(), Wanted::default());
     if let (Ok(parts), true) = (&basis.seen, basis.is_served()) {

@@ -125,14 +125,16 @@ async fn its_health_and_its_metrics_are_there_to_be_read() {
     team.grant("team-a", TEAM_A).await;
     team.ready("team-a").await;
     becomes("the object is counted", SOON, Some(1.0), async || {
-        samples(&answer(&team.release.kubelet.metrics_url()).await.1).get(&ours("argocd_access_objects{instance=\"NS\",ready=\"True\"}")).copied()
+        samples(&answer(&team.release.kubelet.metrics_url()).await.1)
+            .get(&ours("argocd_access_objects{instance=\"NS\",kind=\"ExecAccess\",ready=\"True\"}"))
+            .copied()
     })
     .await;
     let after = samples(&answer(&team.release.kubelet.metrics_url()).await.1);
     assert_eq!(after.get(written), Some(&2.0), "argocd-cm and argocd-rbac-cm: {after:#?}");
     assert!(after["argocd_access_writes_total{object=\"RoleBinding\",result=\"ok\"}"] >= 1.0);
     assert!(after["argocd_access_writes_total{object=\"ExecAccessStatus\",result=\"ok\"}"] >= 1.0);
-    let round = after[&ours("argocd_access_last_round_timestamp_seconds{instance=\"NS\"}")];
+    let round = after[&ours("argocd_access_last_round_timestamp_seconds{instance=\"NS\",kind=\"ExecAccess\"}")];
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
     assert!((now - round).abs() < 60.0, "{round} is not now");
     assert!(after.keys().any(|k| k.starts_with("argocd_access_build_info{version=")));
@@ -308,7 +310,7 @@ async fn the_command_line_explains_itself() {
 async fn the_definitions_that_it_prints_are_the_committed_ones() {
     let printed = alone(&["crds"]).await.success();
     for folder in ["crds", "charts/argocd-access-operator/crds"] {
-        let committed = ["execaccesses"].map(|plural| {
+        let committed = ["execaccesses", "liveresourceaccesses"].map(|plural| {
             let path = tools::repository().join(folder).join(format!("{plural}.argocd-access.dev.yaml"));
             std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
         });

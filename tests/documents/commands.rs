@@ -16,6 +16,7 @@ const PAGES: &[(&str, Before)] = &[
     ("docs/how-to/explain.md", Before::ArgoCd),
     ("docs/how-to/high-availability.md", Before::Installed),
     ("docs/how-to/install-on-helm-argocd.md", Before::ArgoCd),
+    ("docs/how-to/live-resources.md", Before::Agent),
     ("docs/how-to/observe-first.md", Before::Installed),
     ("docs/how-to/on-call-windows.md", Before::Installed),
     ("docs/how-to/other-owners.md", Before::Granted),
@@ -55,6 +56,11 @@ async fn the_commands_to_explain_do_what_the_page_says() {
 #[tokio::test]
 async fn the_commands_to_install_on_helms_argo_cd_do_what_the_page_says() {
     page("docs/how-to/install-on-helm-argocd.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_about_live_resources_do_what_the_page_says() {
+    page("docs/how-to/live-resources.md").await;
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ mod world;
 mod commands;
 mod demo;
 mod examples;
+mod examples_live;
 mod manifests_shown;
 mod markdown;
 mod names;

@@ -7,7 +7,7 @@ use std::{path::PathBuf, sync::LazyLock, time::Duration};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::support::{
-    ControlPlane, Kubernetes, eventually,
+    ControlPlane, Kubernetes, edge, eventually,
     eventually::that,
     kubelet::Kubelet,
     manifests,
@@ -20,6 +20,8 @@ use crate::support::{
 pub enum Before {
     /// Argo CD is there.
     ArgoCd,
+    /// An argocd-agent is there, too, with an Application that it serves.
+    Agent,
     /// The chart is installed, too.
     Installed,
     /// And examples/team-exec.yaml is applied.
@@ -69,7 +71,13 @@ impl Session {
         cluster.install_argocd("argocd").await;
         manifests::apply_text(&cluster.client(), "argocd", &[manifests::ARGOCD_INGRESS, APPLICATION].join("---")).await;
         let session = Self { cluster, kubelet: Kubelet::start(cluster, "argocd"), _alone: alone };
-        if before != Before::ArgoCd {
+        if before == Before::Agent {
+            let resources = ["apps/Deployment/shop/web-1", "/Service/shop/web-1", "/Secret/shop/web-1"];
+            let application = edge::application("web-1", "shop", &resources);
+            let text = [edge::install("managed"), edge::project("shop"), application].join("\n---\n");
+            manifests::apply_text(&cluster.client(), "argocd", &text).await;
+        }
+        if !matches!(before, Before::ArgoCd | Before::Agent) {
             session.run("helm install argocd-access-operator charts/argocd-access-operator --namespace argocd --wait").await.success();
         }
         if before == Before::Granted {
@@ -105,7 +113,7 @@ impl Session {
 async fn clear(cluster: &ControlPlane) {
     let try_to = async |arguments: &[&str]| drop(cluster.kubectl(arguments).await);
     let _none_is_there = cluster.helm(&["uninstall", "argocd-access-operator", "--namespace", "argocd", "--no-hooks"]).await;
-    let left = cluster.kubectl(&["get", "exa", "--namespace", "argocd", "--output=name"]).await.stdout;
+    let left = cluster.kubectl(&["get", "exa,lra", "--namespace", "argocd", "--output=name"]).await.stdout;
     for name in left.lines() {
         try_to(&["patch", name, "--namespace", "argocd", "--type=merge", "--patch", r#"{"metadata":{"finalizers":null}}"#]).await;
     }

@@ -6,6 +6,7 @@
 //! * [`chart`] installs the operator with the real helm; [`kubelet`] runs what the chart's pods say, as the chart's ServiceAccount.
 //! * [`proxy`] stands between one operator and the API server, and stops it at any of its writes.
 //! * [`argocd`] runs a whole Argo CD beside it, and [`terminal`] opens terminals through it as a person's browser does.
+//! * [`edge`]: what an argocd-agent installs in its cluster.
 //! * [`fronts`]: the proxies that Ingress controllers run, in front of it.
 //! * [`policyjudge`] asks Argo CD's own policy engine; [`audit`] counts what was written; [`snapshot`] compares before and after.
 //! * [`reaper`] ends and removes everything, however the test binary comes to its end.
@@ -23,6 +24,7 @@ pub mod audit;
 pub mod certificates;
 pub mod chart;
 pub mod control_plane;
+pub mod edge;
 pub mod eventually;
 pub mod fronts;
 pub mod instance;

@@ -6,5 +6,6 @@ mod fixtures;
 mod forged;
 mod plan;
 mod properties;
+mod several;
 mod simulator;
 mod speed;

@@ -8,8 +8,9 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
-use super::{ACCOUNT, Edge};
+use super::Edge;
 use crate::hands::short;
+use crate::support::edge::ACCOUNT;
 use crate::support::{eventually, eventually::that};
 use crate::world::SOON;
 

@@ -1,8 +1,11 @@
 //! `LiveResourceAccess` of side Agent, on a real API server with the chart's own rules: what the agent's ServiceAccount may then do, asked
 //! with its own token.
 
+mod agents;
+mod forged;
 mod life;
 mod rights;
+mod switched;
 
 use std::collections::BTreeSet;
 
@@ -10,64 +13,17 @@ use argocd_access::api::{LiveResourceAccess, LiveResourceAccessStatus};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::support::edge::{self, ACCOUNT, install, project};
 use crate::support::{eventually, eventually::that, manifests};
 use crate::world::{SOON, Team};
 
 /// The values with which the resource is served.
 pub const SERVED: &str = "live: {enabled: true}";
-/// The agent's ServiceAccount, in all three installs of these tests but that of Helm.
-pub const ACCOUNT: &str = "argocd-agent-agent";
-
 /// An agent as its own manifests install it, without rights of its own, in the namespace of an instance that the operator serves.
 pub struct Edge {
     pub team: Team,
-}
-
-/// What the manifests of argocd-agent install, as far as it decides here.
-pub fn install(mode: &str) -> String {
-    format!(
-        "
-apiVersion: v1
-kind: ServiceAccount
-metadata: {{name: {ACCOUNT}}}
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {{name: argocd-agent-params}}
-data: {{agent.mode: {mode}, agent.resource-proxy.enable: 'true'}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: {ACCOUNT}
-  labels: {{app.kubernetes.io/name: {ACCOUNT}, app.kubernetes.io/part-of: argocd-agent, app.kubernetes.io/component: agent}}
-spec:
-  selector: {{matchLabels: {{app.kubernetes.io/name: {ACCOUNT}}}}}
-  template:
-    metadata: {{labels: {{app.kubernetes.io/name: {ACCOUNT}, app.kubernetes.io/part-of: argocd-agent, app.kubernetes.io/component: agent}}}}
-    spec:
-      serviceAccountName: {ACCOUNT}
-      containers:
-      - name: {ACCOUNT}
-        image: example.invalid/argocd-agent/argocd-agent:v0.9.0
-        args: [agent]
-        env:
-        - {{name: ARGOCD_AGENT_MODE, valueFrom: {{configMapKeyRef: {{name: argocd-agent-params, key: agent.mode, optional: true}}}}}}
-        - name: ARGOCD_AGENT_ENABLE_RESOURCE_PROXY
-          valueFrom: {{configMapKeyRef: {{name: argocd-agent-params, key: agent.resource-proxy.enable, optional: true}}}}
-        - name: ARGOCD_AGENT_DESTINATION_BASED_MAPPING
-          valueFrom: {{configMapKeyRef: {{name: argocd-agent-params, key: agent.destination-based-mapping, optional: true}}}}
-"
-    )
-}
-
-/// A project that allows everything, as Argo CD's own `default` does.
-pub fn project(name: &str) -> String {
-    format!(
-        "{{apiVersion: argoproj.io/v1alpha1, kind: AppProject, metadata: {{name: {name}}}, spec: {{sourceRepos: ['*'], destinations: [{{server: '*', namespace: '*'}}], clusterResourceWhitelist: [{{group: '*', kind: '*'}}]}}}}"
-    )
 }
 
 impl Edge {
@@ -108,17 +64,7 @@ impl Edge {
     }
 
     pub async fn application_of(&self, name: &str, project: &str, resources: &[&str]) {
-        let resource = |text: &&str| {
-            let parts: Vec<&str> = text.split('/').collect();
-            json!({"group": parts[0], "kind": parts[1], "namespace": parts[2], "name": parts[3], "version": "v1"})
-        };
-        let object = json!({
-            "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": name, "namespace": self.team.namespace},
-            "spec": {"project": project, "source": {"repoURL": "https://example.invalid/x.git", "path": "."},
-                "destination": {"name": "in-cluster", "namespace": self.shop()}},
-            "status": {"resources": resources.iter().map(resource).collect::<Vec<_>>()},
-        });
-        manifests::apply_one(&self.team.client(), &self.team.namespace, &serde_json::from_value(object).unwrap(), "test").await;
+        self.apply_text(&edge::application(name, project, resources)).await;
     }
 
     /// A web: a Deployment, its Service and its ConfigMap.
