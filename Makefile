@@ -18,7 +18,7 @@ chart_crds := charts/argocd-access-operator/crds
 steps_folder := target/steps
 
 # What `make test` does, in this order: what fails quickly comes first, what needs the test bench last.
-test_steps := fmt clippy unit check-generated deny tools test-binaries policy chart cluster owners terminal documents
+test_steps := fmt clippy unit check-generated deny tools test-binaries policy chart cluster owners agent terminal documents
 
 .PHONY: help
 help: ## list the targets
@@ -55,7 +55,7 @@ check-generated.run = $(check_generated)
 deny: ## the dependencies' licences, sources and banned crates
 deny.run = $(need_cargo_deny) && $(cargo_deny) --locked check licenses bans sources
 
-tools: ## the programs of the test bench are built (etcd, Kubernetes, kwok, helm, Argo CD; once, about 25 minutes) or fetched (nginx, haproxy)
+tools: ## the programs of the test bench are built (etcd, Kubernetes, kwok, helm, Argo CD, argocd-agent; once, about 27 minutes) or fetched (nginx, haproxy)
 tools.run = tests/tools/build && tests/tools/debian
 
 test-binaries: ## every test builds
@@ -73,6 +73,9 @@ cluster.run = $(need_tools) && $(guard) $(CARGO) test --locked --test cluster --
 
 owners: ## beside Helm 3 and 4, and beside an Argo CD that manages itself, each of them real
 owners.run = $(need_tools) && $(guard) $(CARGO) test --locked --test owners
+
+agent: ## live resources through a real argocd-agent, its principal and its agent on two API servers
+agent.run = $(need_tools) && $(guard) $(CARGO) test --locked --test agent
 
 terminal: ## terminals through a real Argo CD, on two Kubernetes versions
 terminal.run = $(need_tools) && tests/tools/debian && $(guard) $(CARGO) test --locked --test terminal --test terminal-older-kubernetes --test terminal-explain

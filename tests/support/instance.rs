@@ -62,6 +62,14 @@ impl ControlPlane {
         manifests::apply(&self.client(), namespace, &objects).await;
     }
 
+    /// The same without argocd-server, as an agent's cluster has it.
+    pub async fn install_argocd_of_agent(&self, namespace: &str) {
+        self.install_argocd_definitions().await;
+        let mut objects = manifests::read(&tools::path("argocd-manifests").join("namespace-install.yaml"));
+        objects.retain(|object| belongs_to_the_bench(object) && object.metadata.name.as_deref() != Some("argocd-server"));
+        manifests::apply(&self.client(), namespace, &objects).await;
+    }
+
     /// Gives an instance's argocd-server the rights of the ClusterRole that install.yaml has for it, as `<namespace>-argocd-server`.
     pub async fn install_cluster_rbac(&self, namespace: &str) -> String {
         self.bind_stock_cluster_role(namespace, "server", "argocd-server").await

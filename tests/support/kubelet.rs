@@ -28,6 +28,7 @@ use kube::{
 use tempfile::TempDir;
 
 use super::{ControlPlane, process::Process, reaper};
+pub use container::variables;
 use pod::RunningPod;
 
 /// The name of the node that the stand-in claims to be; no Node object of this name exists.

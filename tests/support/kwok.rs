@@ -1,4 +1,4 @@
-//! kwok: one fake node whose Pods run at once and where `exec` starts a real program of this machine.
+//! kwok: one fake node whose Pods run at once, have one line in their logs, and where `exec` starts a real program of this machine.
 
 use std::{path::Path, time::Duration};
 
@@ -15,6 +15,8 @@ use super::{
 
 /// The name of the fake node: a Pod with `spec.nodeName` set to it runs.
 pub const NODE: &str = "kwok";
+/// The one line in the log of every container.
+pub const LOG: &str = "ready";
 
 /// A running kwok.
 pub struct Kwok {
@@ -37,6 +39,9 @@ impl ControlPlane {
         }
         let shells = self.folder().join("shells");
         std::fs::create_dir_all(&shells).expect("make a folder for the shells");
+        let logs = shells.join("container.log");
+        // As a container runtime writes it.
+        std::fs::write(&logs, format!("2026-06-01T12:00:00.000000000Z stdout F {LOG}\n")).expect("write the log of the containers");
         objects.extend(manifests::parse(&format!(
             "
 apiVersion: kwok.x-k8s.io/v1alpha1
@@ -44,11 +49,17 @@ kind: ClusterExec
 metadata: {{ name: local }}
 spec: {{ execs: [{{ local: {{ workDir: '{}' }} }}] }}
 ---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: ClusterLogs
+metadata: {{ name: local }}
+spec: {{ logs: [{{ logsFile: '{}' }}] }}
+---
 apiVersion: v1
 kind: Node
 metadata: {{ name: {NODE}, annotations: {{ kwok.x-k8s.io/node: fake }} }}
 ",
-            shells.display()
+            shells.display(),
+            logs.display()
         )));
         manifests::apply(&client, "", &objects).await;
 

@@ -84,7 +84,10 @@ pub fn api_of(client: &Client, namespace: &str, object: &DynamicObject) -> Api<D
 /// The interface to a kind, such as `("argoproj.io/v1alpha1", "Application")`.
 pub fn api(client: &Client, namespace: &str, api_version: &str, kind: &str) -> Api<DynamicObject> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+    let kind_of_group = GroupVersionKind::gvk(group, version, kind);
+    // A plural already; kube would make another of it.
+    let plural = (kind == "ClusterLogs").then_some("clusterlogs");
+    let resource = plural.map_or_else(|| ApiResource::from_gvk(&kind_of_group), |plural| ApiResource::from_gvk_with_plural(&kind_of_group, plural));
     let cluster_scoped = kind.starts_with("Cluster") && !group.is_empty() && group != "argocd-access.dev"
         || kind.starts_with("ValidatingAdmission")
         || ["Namespace", "Node", "CustomResourceDefinition", "IngressClass", "Stage"].contains(&kind);

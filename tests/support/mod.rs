@@ -7,6 +7,7 @@
 //! * [`proxy`] stands between one operator and the API server, and stops it at any of its writes.
 //! * [`argocd`] runs a whole Argo CD beside it, and [`terminal`] opens terminals through it as a person's browser does.
 //! * [`edge`]: what an argocd-agent installs in its cluster.
+//! * [`pair`] is argocd-agent: its principal on one control plane, agents on the same or another.
 //! * [`fronts`]: the proxies that Ingress controllers run, in front of it.
 //! * [`policyjudge`] asks Argo CD's own policy engine; [`audit`] counts what was written; [`snapshot`] compares before and after.
 //! * [`reaper`] ends and removes everything, however the test binary comes to its end.
@@ -31,6 +32,7 @@ pub mod instance;
 pub mod kubelet;
 pub mod kwok;
 pub mod manifests;
+pub mod pair;
 pub mod policyjudge;
 pub mod process;
 pub mod proxy;

@@ -46,11 +46,7 @@ impl Prepared {
             ("HOSTNAME".to_owned(), pod.name_any()),
             ("KUBECONFIG".to_owned(), kubeconfig.display().to_string()),
         ];
-        for variable in container.env.iter().flatten() {
-            if let Some(value) = value_of(client, pod, variable).await? {
-                environment.push((variable.name.clone(), here(&value)));
-            }
-        }
+        environment.extend(variables(client, pod, container).await?.into_iter().map(|(name, value)| (name, here(&value))));
         let words = container.command.iter().flatten().skip(1).chain(container.args.iter().flatten());
         let arguments = words.map(|word| here(&expand(word, &environment))).collect();
         Ok(Self { arguments, ports, environment, folder: folder.to_owned() })
@@ -117,6 +113,17 @@ fn write(folder: &Path, files: Files, items: Option<&[KeyToPath]>) -> Result<(),
         std::fs::write(folder.join(&path), content).map_err(|error| format!("write {path}: {error}"))?;
     }
     Ok(())
+}
+
+/// The variables of a container, from wherever it says.
+pub async fn variables(client: &Client, pod: &Pod, container: &Container) -> Result<Vec<(String, String)>, String> {
+    let mut all = Vec::new();
+    for variable in container.env.iter().flatten() {
+        if let Some(value) = value_of(client, pod, variable).await? {
+            all.push((variable.name.clone(), value));
+        }
+    }
+    Ok(all)
 }
 
 async fn value_of(client: &Client, pod: &Pod, variable: &EnvVar) -> Result<Option<String>, String> {
