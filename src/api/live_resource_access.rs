@@ -86,6 +86,17 @@ pub enum Side {
     Principal,
 }
 
+impl Side {
+    /// The name in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "Agent",
+            Self::Principal => "Principal",
+        }
+    }
+}
+
 /// What an agent may do in its cluster.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]

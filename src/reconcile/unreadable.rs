@@ -20,6 +20,8 @@ pub struct Unreadable {
     pub validity: Option<Validity>,
     /// The conditions that are said of it; `None`: its status cannot be read, which may be a later version's, and is left alone.
     pub conditions: Option<Vec<Condition>>,
+    /// `spec.side`, where a resource has sides: whichever serves that one keeps it.
+    pub side: Option<String>,
     /// Whether it is outside of its validity. Set by the world.
     pub over: bool,
 }
@@ -33,7 +35,8 @@ impl Unreadable {
         // A status that cannot be read as a whole may be a later version's.
         let whole = part("/status").is_none_or(|status| serde_json::from_value::<S>(status.clone()).is_ok());
         let said = part("/status/conditions").and_then(|said| serde_json::from_value(said.clone()).ok()).unwrap_or_default();
-        Self { metadata, error, validity, conditions: whole.then_some(said), over: false }
+        let side = part("/spec/side").and_then(Value::as_str).map(ToOwned::to_owned);
+        Self { metadata, error, validity, conditions: whole.then_some(said), side, over: false }
     }
 
     /// All of them at this time, if any is on the other side of its validity then.

@@ -146,7 +146,7 @@ async fn serve(port: u16, acceptor: TlsAcceptor, shared: Arc<Shared>) {
 /// Whether a request changes the cluster, apart from the Events, which nothing depends on, and from the Lease, which is renewed by time.
 fn is_write(request: &Request<Incoming>) -> bool {
     let path = request.uri().path();
-    let asks = ["subjectaccessreviews", "selfsubjectaccessreviews", "selfsubjectreviews", "tokenreviews", "events"];
+    let asks = ["subjectaccessreviews", "selfsubjectaccessreviews", "selfsubjectreviews", "selfsubjectrulesreviews", "tokenreviews", "events"];
     ![Method::GET, Method::HEAD].contains(request.method())
         && !asks.iter().any(|kind| path.ends_with(&format!("/{kind}")))
         && !path.contains("/events/")

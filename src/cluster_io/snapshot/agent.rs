@@ -112,7 +112,8 @@ impl AgentWatches {
             server_ahead: outside.server_ahead,
             withdraw_all: outside.withdraw_all,
             accesses: accesses.into_iter().filter(|access| access.spec.side == Side::Agent).collect(),
-            unreadable,
+            // One whose side cannot be read either is kept here: it may hold rights.
+            unreadable: unreadable.into_iter().filter(|one| one.side.as_deref() != Some(Side::Principal.as_str())).collect(),
             argocd_cm: config_map(recent, &around.argocd_cm, ARGOCD_CM),
             config_maps,
             deployments: around.deployments.all(),

@@ -3,6 +3,7 @@
 
 mod agents;
 mod forged;
+mod killed;
 mod life;
 mod rights;
 mod switched;
