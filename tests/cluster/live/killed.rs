@@ -80,7 +80,7 @@ impl Behind {
             self.edge.declare("live", &grants.replace("SHOP", self.edge.shop()), "").await;
             // Never more than before and after this change together; in the first life what comes after is not known yet.
             let may: BTreeSet<String> = known.map_or_else(BTreeSet::new, |known| known[index].union(&known[index + 1]).cloned().collect());
-            let may = if known.is_some() { may } else { self.everything().await };
+            let may = if known.is_some() { may } else { self.everything() };
             let seen = self.phase(what, &may, async || self.is_ready().await).await;
             died = died.or(seen.map(|_| *what));
             states.push(self.held().await);
@@ -94,7 +94,7 @@ impl Behind {
         (states, died)
     }
 
-    async fn everything(&self) -> BTreeSet<String> {
+    fn everything(&self) -> BTreeSet<String> {
         let (shop, other) = (self.edge.shop(), self.other.as_str());
         let kinds = ["configmaps", "deployments.apps", "endpointslices.discovery.k8s.io", "pods", "replicasets.apps", "services"];
         let rights = [shop, other].into_iter().flat_map(|n| kinds.iter().map(move |kind| format!("{n}: get {kind}")));
