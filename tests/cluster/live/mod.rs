@@ -5,6 +5,7 @@ mod agents;
 mod forged;
 mod killed;
 mod life;
+mod many;
 mod rights;
 mod switched;
 
