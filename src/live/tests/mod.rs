@@ -4,6 +4,7 @@ mod agent;
 mod derive;
 mod fixtures;
 mod forged;
+mod lives;
 mod plan;
 mod properties;
 mod several;
