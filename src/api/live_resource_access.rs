@@ -210,6 +210,9 @@ pub enum Feature {
 }
 
 impl Feature {
+    /// All of them.
+    pub const ALL: [Self; 7] = [Self::View, Self::Events, Self::Logs, Self::Terminal, Self::Edit, Self::Actions, Self::Delete];
+
     /// The name in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

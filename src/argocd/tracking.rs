@@ -17,7 +17,8 @@ pub const TRACKING_ID: &str = "argocd.argoproj.io/tracking-id";
 /// The manager that Argo CD's application controller writes as.
 pub const CONTROLLER: &str = "argocd-controller";
 
-const DEFAULT_LABEL: &str = "app.kubernetes.io/instance";
+/// The label, unless argocd-cm names another one.
+pub const DEFAULT_LABEL: &str = "app.kubernetes.io/instance";
 const RESPECT: &str = "RespectIgnoreDifferences=true";
 
 /// One object, by what Argo CD names it with.

@@ -105,7 +105,11 @@ impl Offer {
     }
 }
 
-async fn discovery(client: &Client, before: Option<&Discovery>) -> Result<Discovery, RequestError> {
+/// The kinds that the API server knows. `before`: what was known, which counts for a group whose own API server does not answer.
+///
+/// # Errors
+/// When the API server does not list them.
+pub async fn discovery(client: &Client, before: Option<&Discovery>) -> Result<Discovery, RequestError> {
     let core = request("list the kinds of the core group", client.list_core_api_versions_aggregated()).await?;
     let groups = request("list the kinds of all groups", client.list_api_groups_aggregated()).await?;
     let mut discovery = Discovery::default();

@@ -4,6 +4,7 @@
 //! Nothing goes by a name: the manifests, the Helm chart and argocd-operator give different ones, and even different keys of the ConfigMap
 //! (`agent.resource-proxy.enable` and `agent.resource-proxy.enabled`). What counts is what the container's environment leads to.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -32,7 +33,33 @@ pub struct Agent {
     /// Whether its resource proxy is switched on. `None`: it cannot be decided.
     pub resource_proxy: Option<bool>,
     /// Where that is switched, for a message.
-    pub resource_proxy_switch: String,
+    pub resource_proxy_switch: Switch,
+}
+
+/// Where something is switched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Switch {
+    /// By this argument.
+    Argument(&'static str),
+    /// By this variable of the environment.
+    Variable(&'static str),
+    /// Under this key of a ConfigMap.
+    ConfigMap {
+        /// Its name.
+        name: String,
+        /// The key.
+        key: String,
+    },
+}
+
+impl std::fmt::Display for Switch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Argument(flag) => write!(f, "the argument {flag}"),
+            Self::Variable(name) => write!(f, "the variable {name}"),
+            Self::ConfigMap { name, key } => write!(f, "data.\"{key}\" of ConfigMap {name}"),
+        }
+    }
 }
 
 /// Why there is no one agent.
@@ -48,6 +75,16 @@ pub enum NoAgent {
 
 const PROXY_FLAG: &str = "--enable-resource-proxy";
 const PROXY_ENV: &str = "ARGOCD_AGENT_ENABLE_RESOURCE_PROXY";
+const MODE_ENV: &str = "ARGOCD_AGENT_MODE";
+const MAPPING_ENV: &str = "ARGOCD_AGENT_DESTINATION_BASED_MAPPING";
+
+/// The ConfigMaps from which Deployments take what matters of an agent.
+#[must_use]
+pub fn config_maps(deployments: &[Arc<Deployment>]) -> BTreeSet<String> {
+    let vars = deployments.iter().flat_map(|d| containers(d)).flat_map(|c| c.env.iter().flatten());
+    let vars = vars.filter(|var| [PROXY_ENV, MODE_ENV, MAPPING_ENV].contains(&var.name.as_str()));
+    vars.filter_map(|var| Some(var.value_from.as_ref()?.config_map_key_ref.as_ref()?.name.clone())).collect()
+}
 
 /// Finds the agent among the Deployments of its namespace. `named`: which one is meant, where somebody says so. `config_maps`: those of the
 /// namespace that its environment may be taken from, by their names.
@@ -109,8 +146,8 @@ fn read(deployment: &Deployment, config_maps: &Seen<ConfigMaps>) -> Agent {
         installer: installer(deployment),
         version: main.and_then(|c| c.image.as_deref()).and_then(image_version),
         // Without a word it is autonomous.
-        managed: setting("--agent-mode", "ARGOCD_AGENT_MODE").map(|mode| mode == "managed"),
-        by_destination: setting("--destination-based-mapping", "ARGOCD_AGENT_DESTINATION_BASED_MAPPING").map(|v| switch(&v, false)),
+        managed: setting("--agent-mode", MODE_ENV).map(|mode| mode == "managed"),
+        by_destination: setting("--destination-based-mapping", MAPPING_ENV).map(|v| switch(&v, false)),
         resource_proxy: setting(PROXY_FLAG, PROXY_ENV).map(|v| switch(&v, true)),
         resource_proxy_switch: place_of_switch(main),
     }
@@ -125,15 +162,15 @@ fn switch(text: &str, default: bool) -> bool {
     }
 }
 
-fn place_of_switch(container: Option<&Container>) -> String {
-    let Some(container) = container else { return PROXY_ENV.to_owned() };
+fn place_of_switch(container: Option<&Container>) -> Switch {
+    let Some(container) = container else { return Switch::Variable(PROXY_ENV) };
     if words(container).any(|word| word.starts_with(PROXY_FLAG)) {
-        return format!("the argument {PROXY_FLAG}");
+        return Switch::Argument(PROXY_FLAG);
     }
     let var = container.env.iter().flatten().rfind(|v| v.name == PROXY_ENV);
     match var.and_then(|v| v.value_from.as_ref()).and_then(|from| from.config_map_key_ref.as_ref()) {
-        Some(reference) => format!("data.\"{}\" of ConfigMap {}", reference.key, reference.name),
-        None => format!("the variable {PROXY_ENV}"),
+        Some(reference) => Switch::ConfigMap { name: reference.name.clone(), key: reference.key.clone() },
+        None => Switch::Variable(PROXY_ENV),
     }
 }
 

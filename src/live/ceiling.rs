@@ -15,6 +15,13 @@ impl Ceiling {
         Self(rules)
     }
 
+    /// As if everything might be given: what is declared, whoever gives it.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        let all = || Some(vec!["*".to_owned()]);
+        Self(vec![PolicyRule { api_groups: all(), resources: all(), verbs: vec!["*".to_owned()], ..PolicyRule::default() }])
+    }
+
     /// Whether a right may be given. As Kubernetes decides it, one rule has to cover it.
     #[must_use]
     pub fn allows(&self, right: &Right, names: &Names) -> bool {

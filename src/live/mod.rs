@@ -25,7 +25,7 @@ pub mod wanted;
 pub mod world;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use outlook::Outlook;
 pub use plan::{Plan, plan};

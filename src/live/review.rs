@@ -77,6 +77,19 @@ fn positive(wanted: &Wanted) -> BTreeSet<Question> {
     all
 }
 
+fn ask_negative(namespace: &str) -> [(Question, Reason); NEGATIVE.len()] {
+    NEGATIVE.map(|(group, resource, verb, reason)| {
+        let (group, resource, verb) = (group.to_owned(), resource.to_owned(), verb.to_owned());
+        (Question { namespace: namespace.to_owned(), group, resource, verb, name: String::new() }, reason)
+    })
+}
+
+/// Rights in a namespace that are worth a word wherever an agent has them and nobody says so.
+#[must_use]
+pub fn excessive(namespace: &str) -> Vec<Question> {
+    ask_negative(namespace).into_iter().map(|(asked, _)| asked).collect()
+}
+
 /// What must not be allowed: in each namespace that is granted, in one that is protected, in one of which nothing is said, and in all at
 /// once.
 fn negative(outlook: &Outlook, union: &Wanted) -> Vec<(Question, Reason)> {
@@ -90,13 +103,7 @@ fn negative(outlook: &Outlook, union: &Wanted) -> Vec<(Question, Reason)> {
         let same = |right: &Question| right.namespace == asked.namespace && right.group == asked.group && right.resource == asked.resource;
         declared.iter().any(|right| same(right) && right.verb == asked.verb && right.name.is_empty())
     };
-    let ask = |namespace: &str| {
-        NEGATIVE.map(|(group, resource, verb, reason)| {
-            let (group, resource, verb) = (group.to_owned(), resource.to_owned(), verb.to_owned());
-            (Question { namespace: namespace.to_owned(), group, resource, verb, name: String::new() }, reason)
-        })
-    };
-    places.into_iter().flat_map(ask).filter(|(asked, _)| !is_declared(asked)).collect()
+    places.into_iter().flat_map(ask_negative).filter(|(asked, _)| !is_declared(asked)).collect()
 }
 
 /// What a status of these objects needs answers to.

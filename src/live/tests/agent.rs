@@ -78,7 +78,7 @@ fn an_agent_of_the_manifests_is_recognised() {
         params("argocd-agent-params", &[("agent.resource-proxy.enable", "false"), ("agent.destination-based-mapping", "true")]),
     );
     assert_eq!((off.managed, off.by_destination, off.resource_proxy), (Some(false), Some(true), Some(false)));
-    assert_eq!(off.resource_proxy_switch, "data.\"agent.resource-proxy.enable\" of ConfigMap argocd-agent-params");
+    assert_eq!(off.resource_proxy_switch.to_string(), "data.\"agent.resource-proxy.enable\" of ConfigMap argocd-agent-params");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn an_agent_of_argocd_operator_is_recognised_by_what_it_runs() {
     let agent = found(by_operator(), BTreeMap::new());
     assert_eq!((agent.deployment.as_str(), agent.service_account.as_str(), agent.installer), ("acm-agent-agent", "acm-agent-agent", "Operator"));
     assert_eq!((agent.managed, agent.resource_proxy, agent.version), (Some(true), Some(false), None));
-    assert_eq!(agent.resource_proxy_switch, "the variable ARGOCD_AGENT_ENABLE_RESOURCE_PROXY");
+    assert_eq!(agent.resource_proxy_switch.to_string(), "the variable ARGOCD_AGENT_ENABLE_RESOURCE_PROXY");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn an_argument_counts_more_than_the_environment() {
     let container = "{name: a, image: 'r/argocd-agent:v1', args: [agent, '--enable-resource-proxy=false', --agent-mode, managed], env: [{name: ARGOCD_AGENT_ENABLE_RESOURCE_PROXY, value: 'true'}]}";
     let agent = found(deployment("a", "", "", "''", container), BTreeMap::new());
     assert_eq!((agent.resource_proxy, agent.managed, agent.service_account.as_str()), (Some(false), Some(true), "default"));
-    assert_eq!(agent.resource_proxy_switch, "the argument --enable-resource-proxy");
+    assert_eq!(agent.resource_proxy_switch.to_string(), "the argument --enable-resource-proxy");
 }
 
 #[test]

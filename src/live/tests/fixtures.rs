@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::api::rbac::v1::PolicyRule;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResource;
 use serde_json::{Value, json};
 
@@ -62,12 +61,6 @@ pub fn discovery() -> Discovery {
         discovery.add(group, &[one((*plural).to_owned(), verbs), status]);
     }
     discovery
-}
-
-/// An operator that may give everything.
-pub fn no_ceiling() -> Ceiling {
-    let all = || Some(vec!["*".to_owned()]);
-    Ceiling::of(vec![PolicyRule { api_groups: all(), resources: all(), verbs: vec!["*".to_owned()], ..PolicyRule::default() }])
 }
 
 pub fn namespace(name: &str, labels: &Value) -> Arc<Namespace> {
@@ -136,7 +129,7 @@ impl Cluster {
             projects: vec![open_project("shop")],
             namespaces: ["argocd", "kube-system", "shop", "other", "team-a"].map(|n| namespace(n, &json!({"name": n}))).to_vec(),
             discovery: discovery(),
-            ceiling: no_ceiling(),
+            ceiling: Ceiling::unlimited(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 mod agent;
 mod derive;
-mod fixtures;
+pub mod fixtures;
 mod forged;
 mod lives;
 mod plan;
