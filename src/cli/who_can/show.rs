@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::cli::output::printable;
 use crate::explain::who_can::{Answer, Question, Reason, Subject, SubjectKind};
 
 /// So many of those with whom a right is complete are named.
@@ -70,21 +71,5 @@ fn word(kind: SubjectKind) -> &'static str {
         SubjectKind::User => "user",
         SubjectKind::Group => "group",
         SubjectKind::Token => "tokens of the project's role",
-    }
-}
-
-/// A text that others wrote, without what would move the cursor or turn the direction of writing.
-fn printable(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().flat_map(|c| if c.is_control() || turns(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_others_wrote_cannot_move_the_cursor() {
-        assert_eq!(printable("a\u{1b}[2J\u{202e}bä"), "a\\u{1b}[2J\\u{202e}bä");
     }
 }
