@@ -12,7 +12,7 @@
 //! | [`reconcile`] | writes and their order, time, values in objects of others: for every resource | no |
 //! | [`exec`] | `ExecAccess`: world in, plan and verdicts out | no |
 //! | [`live`] | `LiveResourceAccess`: Applications in, rights of an agent out | no |
-//! | [`explain`] | why a terminal does not open, and what mends it; who can open one | no |
+//! | [`explain`] | why a terminal or a live resource does not come, and what mends it; who can open a terminal | no |
 //! | [`shell`] | text as a word of a shell's command | no |
 //! | [`cluster_io`] | watches, writes, reviews, statuses, Events | yes |
 //! | [`controller`] | the loops that join the above, and the HTTP server | yes |

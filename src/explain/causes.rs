@@ -1,5 +1,5 @@
-//! Everything that can be wrong with a terminal: one table. `argocd-access explain` names its rows by [`Cause::id`], the tests make each of
-//! them for real, and the page on troubleshooting is generated from it. Pure.
+//! Everything that can be wrong with a terminal or with a live resource: one table. `argocd-access explain` names its rows by [`Cause::id`],
+//! the tests make them for real, and the page on troubleshooting is generated from it. Pure.
 
 use super::link::Name;
 
@@ -125,11 +125,19 @@ pub enum Cause {
     WayUnknown,
     /// The web interface hides the tab.
     TabHidden,
+    /// Something about a live resource.
+    Live(LiveCause),
+}
+
+impl From<LiveCause> for Cause {
+    fn from(cause: LiveCause) -> Self {
+        Self::Live(cause)
+    }
 }
 
 impl Cause {
-    /// All of them, in the order of the links.
-    pub const ALL: [Self; 52] = [
+    /// Those of a terminal, in the order of its links.
+    pub const TERMINAL: [Self; 52] = [
         Self::NotReadable,
         Self::ServerMissing,
         Self::ServerAmbiguous,
@@ -184,6 +192,11 @@ impl Cause {
         Self::TabHidden,
     ];
 
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::TERMINAL.into_iter().chain(LiveCause::ALL.into_iter().map(Self::Live))
+    }
+
     /// Its name in `-o json`.
     #[must_use]
     pub const fn id(self) -> &'static str {
@@ -221,7 +234,10 @@ impl Cause {
     }
 }
 
+mod live;
 mod rows;
+
+pub use live::LiveCause;
 
 #[cfg(test)]
 mod tests {
@@ -231,9 +247,9 @@ mod tests {
 
     #[test]
     fn every_row_has_a_name_of_its_own_and_says_all_there_is_to_say() {
-        let ids: BTreeSet<&str> = Cause::ALL.iter().map(|c| c.id()).collect();
-        assert_eq!(ids.len(), Cause::ALL.len());
-        for cause in Cause::ALL {
+        let ids: BTreeSet<&str> = Cause::all().map(Cause::id).collect();
+        assert_eq!(ids.len(), Cause::all().count());
+        for cause in Cause::all() {
             assert!(cause.id().chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{}", cause.id());
             for text in [cause.symptom(), cause.message(), cause.mend()] {
                 assert!(!text.is_empty() && !text.ends_with('.') && !text.contains(['\n', '|']), "{}: {text}", cause.id());
@@ -243,8 +259,12 @@ mod tests {
 
     #[test]
     fn the_rows_stand_in_the_order_of_the_links() {
-        let links: Vec<Name> = Cause::ALL.iter().filter_map(|c| c.link()).collect();
-        assert!(links.is_sorted());
-        assert_eq!(links.iter().collect::<BTreeSet<_>>().len(), Name::ALL.len(), "each link can break");
+        let terminal = Cause::TERMINAL.into_iter().filter_map(Cause::link).collect();
+        let live = LiveCause::ALL.into_iter().filter_map(|c| Cause::Live(c).link()).collect();
+        for (links, chain) in [(terminal, &Name::TERMINAL[..]), (live, &Name::AGENT[..])] {
+            let links: Vec<Name> = links;
+            assert!(links.is_sorted_by_key(|link| chain.iter().position(|name| name == link).expect("a link of the chain")));
+            assert_eq!(links.iter().collect::<BTreeSet<_>>().len(), chain.len(), "each link can break");
+        }
     }
 }

@@ -42,6 +42,16 @@ pub fn create(namespace: &str, manifest: &str) -> String {
     piped(manifest.trim_end(), &format!("kubectl -n {} create -f -", word(namespace)))
 }
 
+/// A name for an object: it begins like this text, and is another one for all that differs in what was asked.
+#[must_use]
+pub fn short(text: &str, asked: &str) -> String {
+    let plain = text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+    let begin: String = plain.take(40).collect();
+    // FNV-1a: no secret, only a difference.
+    let hash = asked.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+    format!("{}-{:08x}", begin.trim_matches('-'), hash >> 32)
+}
+
 /// Makes Argo CD look at an Application again, which it does of itself only every few minutes.
 #[must_use]
 pub fn refresh(namespace: &str, application: &str) -> String {

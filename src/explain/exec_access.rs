@@ -12,12 +12,7 @@ use crate::shell::word;
 #[must_use]
 pub fn short(question: &Question) -> String {
     let subject = subject(question).map(|(_, name)| name).unwrap_or_default();
-    let plain = |text: &str| text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect::<String>();
-    let begin: String = plain(&format!("{}-{subject}", question.app.name)).chars().take(40).collect();
-    // FNV-1a: no secret, only a difference.
-    let hash =
-        format!("{}\n{subject}", question.object()).bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
-    format!("{}-{:08x}", begin.trim_matches('-'), hash >> 32)
+    commands::short(&format!("{}-{subject}", question.app.name), &format!("{}\n{subject}", question.object()))
 }
 
 /// Whom it is for: the first group that was named, else the user.

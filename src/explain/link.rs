@@ -2,7 +2,8 @@
 
 use super::causes::Cause;
 
-/// The links, in the order in which argocd-server comes to them; what stands in front of it, and what follows from versions, come last.
+/// The links of all chains. For a terminal in the order in which argocd-server comes to them; what stands in front of it, and what follows
+/// from versions, come last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Name {
     /// argocd-server itself, and argocd-cm: the flag, the label, the shells.
@@ -23,12 +24,27 @@ pub enum Name {
     Way,
     /// What is known of these versions.
     Versions,
+    /// The agent, and its resource proxy.
+    Agent,
+    /// Whether the agent takes its Applications from the control plane.
+    Mode,
+    /// The kind of a resource, and what it offers.
+    Kind,
+    /// Whether the agent finds the resource to be one of an Application.
+    Managed,
+    /// What the Application's project permits.
+    Project,
+    /// The `LiveResourceAccess` that declares it.
+    Declared,
 }
 
 impl Name {
-    /// All of them, in their order.
-    pub const ALL: [Self; 9] =
+    /// Those of a terminal, in their order.
+    pub const TERMINAL: [Self; 9] =
         [Self::Settings, Self::Application, Self::Policy, Self::Destination, Self::Kubernetes, Self::Admission, Self::Pod, Self::Way, Self::Versions];
+    /// Those of a live resource in the cluster of an agent, in their order.
+    pub const AGENT: [Self; 8] =
+        [Self::Agent, Self::Mode, Self::Application, Self::Kind, Self::Managed, Self::Project, Self::Declared, Self::Kubernetes];
 
     /// How it is called everywhere.
     #[must_use]
@@ -43,6 +59,12 @@ impl Name {
             Self::Pod => "pod",
             Self::Way => "way",
             Self::Versions => "versions",
+            Self::Agent => "agent",
+            Self::Mode => "mode",
+            Self::Kind => "kind",
+            Self::Managed => "managed",
+            Self::Project => "project",
+            Self::Declared => "declared",
         }
     }
 }
@@ -50,11 +72,11 @@ impl Name {
 /// How a link stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
-    /// It lets the terminal through.
+    /// It lets the request through.
     Open,
     /// It cannot be told from here.
     Unknown,
-    /// It does not let the terminal through.
+    /// It does not let the request through.
     Closed,
 }
 
@@ -103,14 +125,14 @@ impl Link {
 
     /// A link that lets nothing through.
     #[must_use]
-    pub fn closed(name: Name, cause: Cause, fact: impl Into<String>) -> Self {
-        Self { name, state: State::Closed, cause: Some(cause), fact: fact.into(), fix: None }
+    pub fn closed(name: Name, cause: impl Into<Cause>, fact: impl Into<String>) -> Self {
+        Self { name, state: State::Closed, cause: Some(cause.into()), fact: fact.into(), fix: None }
     }
 
     /// A link of which it cannot be told.
     #[must_use]
-    pub fn unknown(name: Name, cause: Cause, fact: impl Into<String>) -> Self {
-        Self { name, state: State::Unknown, cause: Some(cause), fact: fact.into(), fix: None }
+    pub fn unknown(name: Name, cause: impl Into<Cause>, fact: impl Into<String>) -> Self {
+        Self { name, state: State::Unknown, cause: Some(cause.into()), fact: fact.into(), fix: None }
     }
 
     /// With what mends it.

@@ -1,5 +1,5 @@
 //! Why a terminal does not open: the chain that argocd-server walks for a terminal, link by link, and for a broken link the fact that
-//! breaks it and what mends it. And for whom one opens at all. Pure.
+//! breaks it and what mends it. And for whom one opens at all. The same for live resources through an agent: [`live`]. Pure.
 //!
 //! ```text
 //! Question, Observed --one file per link, in argocd-server's order--> Explanation (links, the first broken one, what mends it)
@@ -15,6 +15,7 @@ pub mod destination;
 pub mod exec_access;
 pub mod kubernetes;
 pub mod link;
+pub mod live;
 pub mod observed;
 pub mod pod;
 pub mod policy;
@@ -25,9 +26,9 @@ pub mod way;
 pub mod who_can;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-pub use causes::Cause;
+pub use causes::{Cause, LiveCause};
 pub use link::{Fix, Link, Name, State};
 pub use observed::Observed;
 pub use question::Question;
@@ -42,7 +43,7 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// Whether the terminal opens: closed as soon as one link is, open only where all are.
+    /// Whether the request gets through: closed as soon as one link is, open only where all are.
     #[must_use]
     pub fn state(&self) -> State {
         self.links.iter().map(|link| link.state).max().unwrap_or(State::Unknown)

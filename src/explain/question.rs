@@ -55,6 +55,14 @@ impl FromStr for AppName {
     }
 }
 
+impl AppName {
+    /// The namespace of the Application, where Argo CD is in that one.
+    #[must_use]
+    pub fn namespace_in<'a>(&'a self, instance: &'a str) -> &'a str {
+        self.namespace.as_deref().unwrap_or(instance)
+    }
+}
+
 impl fmt::Display for AppName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.namespace {
@@ -97,7 +105,7 @@ impl Question {
     /// The namespace of the Application.
     #[must_use]
     pub fn app_namespace(&self) -> &str {
-        self.app.namespace.as_deref().unwrap_or(&self.instance)
+        self.app.namespace_in(&self.instance)
     }
 
     /// Whether the Application lives in another namespace than Argo CD.

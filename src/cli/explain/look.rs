@@ -28,7 +28,7 @@ use crate::explain::question::Question;
 use crate::reconcile::{NotSeen, Seen};
 
 /// The HTTP status of what is not there.
-const ABSENT: u16 = 404;
+pub(super) const ABSENT: u16 = 404;
 /// The HTTP status of what is not allowed.
 const FORBIDDEN: u16 = 403;
 /// So many questions about owners at once.
@@ -156,7 +156,7 @@ where
 }
 
 /// One object, or that there is none.
-async fn one<K>(api: Api<K>, kind: &'static str, name: &str) -> Seen<Option<Arc<K>>>
+pub(super) async fn one<K>(api: Api<K>, kind: &'static str, name: &str) -> Seen<Option<Arc<K>>>
 where
     K: Clone + DeserializeOwned + std::fmt::Debug,
 {
@@ -164,7 +164,7 @@ where
 }
 
 /// All objects of a kind; none where the cluster does not know the kind.
-async fn all<K>(api: Api<K>, kind: &'static str) -> Seen<Vec<Arc<K>>>
+pub(super) async fn all<K>(api: Api<K>, kind: &'static str) -> Seen<Vec<Arc<K>>>
 where
     K: Clone + DeserializeOwned + std::fmt::Debug,
 {
@@ -174,6 +174,6 @@ where
     }
 }
 
-fn seen<T>(kind: &'static str, answer: Result<T, RequestError>) -> Seen<T> {
+pub(super) fn seen<T>(kind: &'static str, answer: Result<T, RequestError>) -> Seen<T> {
     answer.map_err(|error| NotSeen { kind, why: error.chain() })
 }

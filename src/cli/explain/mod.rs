@@ -1,19 +1,23 @@
-//! `argocd-access explain terminal`: which link of the chain keeps a person from a terminal, and what mends it. It writes nothing, reads no
-//! Secrets, and needs no operator in the cluster.
+//! `argocd-access explain`: which link of a chain keeps a person from a terminal, or from a live resource in an agent's cluster, and what
+//! mends it. It writes nothing, reads no Secrets, and needs no operator in the cluster.
 //!
 //! Everything is judged in `crate::explain`; here are the questions to the API server, and the answer's form.
 
+mod live;
 mod look;
 mod show;
+mod terminal;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::Value;
 
+use self::show::Said;
 use super::{CliError, connect_to, output};
-use crate::explain::question::{AppName, Question, SubjectError, is_name, subject};
-use crate::explain::{State, explain};
+use crate::explain::question::is_name;
+use crate::explain::{Explanation, State};
 
 /// The exit status when a link is closed.
 const CLOSED: u8 = 1;
@@ -32,31 +36,18 @@ enum What {
     /// Say which link of the chain keeps a person from a terminal, by which fact, and what mends it. Nothing is changed, no Secret is read,
     /// and no operator is needed. The exit status is 0 when the terminal opens, 1 when a link is closed, 2 when it cannot be told; of a
     /// wrong command line it is 2 as well, and then nothing is printed but the error.
-    Terminal(TerminalArgs),
+    Terminal(terminal::TerminalArgs),
+    /// Say which link of the chain keeps Argo CD from showing or changing a live resource through argocd-agent, by which fact, and what mends
+    /// it. It asks the agent's cluster. Nothing is changed, no Secret is read, and no operator is needed. The exit status is 0 when every
+    /// link there lets it through, 1 when a link does not, 2 when it cannot be told; of a wrong command line it is 2 as well, and then
+    /// nothing is printed but the error.
+    Live(live::LiveArgs),
 }
 
-/// The arguments of `explain terminal`.
+/// Where it is asked, and how the answer is shown.
 #[derive(Debug, Args)]
-pub struct TerminalArgs {
-    /// The Application: PROJECT/NAME, or PROJECT/NAMESPACE/NAME where it lives in another namespace than Argo CD.
-    #[arg(long)]
-    app: AppName,
-    /// A group of the person, letter for letter as User Info of Argo CD's web interface shows it; repeatable.
-    #[arg(long = "group", value_name = "GROUP", value_parser = subject_of, required_unless_present = "user")]
-    groups: Vec<String>,
-    /// The person: the claim `sub`, a local account, or (where `scopes` names it) an e-mail address.
-    #[arg(long, value_parser = subject_of)]
-    user: Option<String>,
-    /// The Pod. Default: any of the Application's.
-    #[arg(long, value_parser = name_of)]
-    pod: Option<String>,
-    /// The container of the Pod. Default: the first one.
-    #[arg(long, value_parser = name_of)]
-    container: Option<String>,
-    /// The Pod's namespace. Default: the Application's destination.
-    #[arg(long, value_parser = name_of)]
-    pod_namespace: Option<String>,
-    /// The namespace of Argo CD. Default: that of the kubeconfig.
+struct Asking {
+    /// The namespace of Argo CD, or of the agent. Default: that of the kubeconfig.
     #[arg(long, short, env = "ARGOCD_ACCESS_NAMESPACE", value_parser = name_of)]
     namespace: Option<String>,
     /// The kubeconfig. Default: the usual one.
@@ -80,10 +71,6 @@ enum Output {
     Yaml,
 }
 
-fn subject_of(text: &str) -> Result<String, SubjectError> {
-    subject(text)
-}
-
 fn name_of(text: &str) -> Result<String, &'static str> {
     if is_name(text) { Ok(text.to_owned()) } else { Err("this is no name in Kubernetes: lower-case letters, digits, '-' and '.'") }
 }
@@ -93,27 +80,30 @@ fn name_of(text: &str) -> Result<String, &'static str> {
 /// # Errors
 /// When no cluster can be asked, or the answer cannot be written.
 pub async fn run(args: ExplainArgs) -> Result<ExitCode, CliError> {
-    let What::Terminal(args) = args.what;
-    let (client, default) = connect_to(args.kubeconfig.as_deref(), args.context.as_deref()).await?;
-    let question = Question {
-        instance: args.namespace.unwrap_or(default),
-        app: args.app,
-        groups: args.groups,
-        user: args.user,
-        pod: args.pod,
-        pod_namespace: args.pod_namespace,
-        container: args.container,
-    };
-    let explanation = explain(&question, &look::look(&client, &question).await);
-    let text = match args.output {
-        Output::Text => show::text(&explanation, output::colours()),
-        Output::Json => output::json(&show::document(&question, &explanation))?,
-        Output::Yaml => output::yaml(&show::document(&question, &explanation))?,
-    };
-    output::print(text.as_bytes());
-    Ok(match explanation.state() {
-        State::Open => ExitCode::SUCCESS,
-        State::Closed => ExitCode::from(CLOSED),
-        State::Unknown => ExitCode::from(UNKNOWN),
-    })
+    match args.what {
+        What::Terminal(args) => terminal::run(args).await,
+        What::Live(args) => Box::pin(live::run(args)).await,
+    }
+}
+
+impl Asking {
+    /// A client, and the namespace of Argo CD.
+    async fn connect(&self) -> Result<(kube::Client, String), CliError> {
+        let (client, default) = connect_to(self.kubeconfig.as_deref(), self.context.as_deref()).await?;
+        Ok((client, self.namespace.clone().unwrap_or(default)))
+    }
+
+    fn show(&self, question: &Value, explanation: &Explanation, said: &Said) -> Result<ExitCode, CliError> {
+        let text = match self.output {
+            Output::Text => show::text(explanation, said, output::colours()),
+            Output::Json => output::json(&show::document(question, explanation))?,
+            Output::Yaml => output::yaml(&show::document(question, explanation))?,
+        };
+        output::print(text.as_bytes());
+        Ok(match explanation.state() {
+            State::Open => ExitCode::SUCCESS,
+            State::Closed => ExitCode::from(CLOSED),
+            State::Unknown => ExitCode::from(UNKNOWN),
+        })
+    }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::explain::{Cause, Explanation, Fix, Link, Question, State};
+use crate::cli::output::printable_lines;
+use crate::explain::{Cause, Explanation, Fix, Link, State};
 
 const RED: &str = "\u{1b}[31m";
 const GREEN: &str = "\u{1b}[32m";
@@ -10,8 +11,19 @@ const YELLOW: &str = "\u{1b}[33m";
 const BOLD: &str = "\u{1b}[1m";
 const PLAIN: &str = "\u{1b}[0m";
 
+/// What is said of the whole.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// When it gets through.
+    pub open: String,
+    /// When it does not.
+    pub closed: String,
+    /// When that cannot be told.
+    pub unknown: String,
+}
+
 /// A line for each link, and then what breaks the chain and what mends it. `coloured` for a terminal.
-pub fn text(explanation: &Explanation, coloured: bool) -> String {
+pub fn text(explanation: &Explanation, said: &Said, coloured: bool) -> String {
     let paint = |colour: &str, text: &str| if coloured { format!("{colour}{text}{PLAIN}") } else { text.to_owned() };
     let mut lines: Vec<String> = Vec::new();
     for link in &explanation.links {
@@ -20,15 +32,15 @@ pub fn text(explanation: &Explanation, coloured: bool) -> String {
             State::Closed => ("✘", RED),
             State::Unknown => ("?", YELLOW),
         };
-        lines.push(format!("{} {:<12} {}", paint(colour, mark), link.name.as_str(), harmless(&link.fact)));
+        lines.push(format!("{} {:<12} {}", paint(colour, mark), link.name.as_str(), printable_lines(&link.fact)));
     }
     lines.push(String::new());
     let Some(broken) = explanation.broken() else {
-        lines.push(paint(BOLD, "The terminal opens."));
+        lines.push(paint(BOLD, &format!("{}.", said.open)));
         return lines.join("\n") + "\n";
     };
-    let what = broken.cause.map_or_else(|| harmless(&broken.fact), |cause| format!("{} ({})", cause.message(), cause.id()));
-    let said = if broken.state == State::Closed { "The terminal does not open" } else { "It cannot be told whether the terminal opens" };
+    let what = broken.cause.map_or_else(|| printable_lines(&broken.fact), |cause| format!("{} ({})", cause.message(), cause.id()));
+    let said = if broken.state == State::Closed { &said.closed } else { &said.unknown };
     lines.push(paint(BOLD, &format!("{said}. {}: {what}", broken.name.as_str())));
     if let Some(cause) = broken.cause {
         lines.push(format!("What people see: {}", cause.symptom()));
@@ -39,7 +51,7 @@ pub fn text(explanation: &Explanation, coloured: bool) -> String {
 
 fn mended(broken: &Link) -> Vec<String> {
     let Some(fix) = &broken.fix else { return broken.cause.map(|cause| format!("What to do: {}", cause.mend())).into_iter().collect() };
-    let mut lines: Vec<String> = fix.notes.iter().map(|note| format!("Note: {}", harmless(note))).collect();
+    let mut lines: Vec<String> = fix.notes.iter().map(|note| format!("Note: {}", printable_lines(note))).collect();
     if !fix.commands.is_empty() {
         lines.push("To mend it:".to_owned());
         lines.push(String::new());
@@ -48,13 +60,8 @@ fn mended(broken: &Link) -> Vec<String> {
     lines
 }
 
-/// What others wrote into the cluster must not speak to the terminal.
-fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() }).collect()
-}
-
 /// The document of `-o json` and `-o yaml`. Its keys and the names of causes stay.
-pub fn document(question: &Question, explanation: &Explanation) -> Value {
+pub fn document(question: &Value, explanation: &Explanation) -> Value {
     let fix = |fix: &Fix| json!({"commands": fix.commands, "notes": fix.notes});
     let broken = explanation.broken().map(|link| {
         json!({
@@ -71,10 +78,7 @@ pub fn document(question: &Question, explanation: &Explanation) -> Value {
     let links: Vec<Value> =
         links.map(|l| json!({"name": l.name.as_str(), "state": l.state.as_str(), "cause": l.cause.map(Cause::id), "fact": l.fact})).collect();
     json!({
-        "question": {
-            "namespace": question.instance, "app": question.app.to_string(), "groups": question.groups, "user": question.user,
-            "pod": question.pod, "podNamespace": question.pod_namespace, "container": question.container,
-        },
+        "question": question,
         "state": explanation.state().as_str(),
         "broken": broken,
         "links": links,
@@ -85,6 +89,11 @@ pub fn document(question: &Question, explanation: &Explanation) -> Value {
 mod tests {
     use super::*;
     use crate::explain::Name;
+
+    fn shown(explanation: &Explanation, coloured: bool) -> String {
+        let said = Said { open: "It opens".to_owned(), closed: "It does not open".to_owned(), unknown: "It cannot be told".to_owned() };
+        text(explanation, &said, coloured)
+    }
 
     fn explanation() -> Explanation {
         let fix = Fix::command("kubectl patch 'a\nb'").noting("mind \u{1b}[2J".to_owned());
@@ -99,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_closed_link_is_the_broken_one_whatever_is_not_known_before_it() {
-        let text = text(&explanation(), false);
+        let text = shown(&explanation(), false);
         assert!(text.starts_with("✔ settings     on\n? way          nothing seen\n✘ policy       no \\u{1b}]0;line\n\n"), "{text}");
         assert!(text.ends_with("To mend it:\n\nkubectl patch 'a\nb'\n"), "{text}");
         assert!(text.contains("(policy-no-line)") && !text.contains('\u{1b}'), "{text}");
@@ -107,18 +116,18 @@ mod tests {
 
     #[test]
     fn colours_change_nothing_but_colours() {
-        let mut coloured = text(&explanation(), true);
+        let mut coloured = shown(&explanation(), true);
         assert!(coloured.contains(RED) && coloured.contains(GREEN) && coloured.contains(YELLOW));
         for code in [RED, GREEN, YELLOW, BOLD, PLAIN] {
             coloured = coloured.replace(code, "");
         }
-        assert_eq!(coloured, text(&explanation(), false));
+        assert_eq!(coloured, shown(&explanation(), false));
     }
 
     #[test]
     fn an_open_chain_has_nothing_broken() {
         let open = Explanation { links: vec![Link::open(Name::Settings, "on")] };
-        assert!(text(&open, false).ends_with("The terminal opens.\n"));
+        assert!(shown(&open, false).ends_with("It opens.\n"));
         assert!(open.broken().is_none());
     }
 }

@@ -1,12 +1,12 @@
 //! The rows, in the words of people who look for them.
 
-use super::{Cause, Name, Row};
+use super::{Cause, Name, Row, live};
 
 const DENIED: &str = "no tab \"Terminal\"; HTTP 401, permission denied: exec, create (or: applications, get)";
 const NO_POD: &str = "HTTP 400, Pod doesn't belong to specified app";
 const SILENT: &str = "a blinking cursor and no prompt; the connection is closed at once";
 
-const fn row(id: &'static str, link: Name, symptom: &'static str, message: &'static str, mend: &'static str) -> Row {
+pub(super) const fn row(id: &'static str, link: Name, symptom: &'static str, message: &'static str, mend: &'static str) -> Row {
     Row { id, link: Some(link), symptom, message, mend }
 }
 
@@ -14,6 +14,7 @@ const fn row(id: &'static str, link: Name, symptom: &'static str, message: &'sta
 #[allow(clippy::too_many_lines, reason = "a table")]
 pub(super) const fn of(cause: Cause) -> Row {
     match cause {
+        Cause::Live(cause) => live::of(cause),
         Cause::NotReadable => Row {
             id: "not-readable",
             link: None,

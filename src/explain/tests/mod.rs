@@ -4,7 +4,7 @@ mod admission;
 mod application;
 mod chain;
 mod destination;
-mod fixtures;
+pub mod fixtures;
 mod kubernetes;
 mod pod;
 mod policy;
