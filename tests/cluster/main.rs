@@ -11,7 +11,7 @@
 //! * [`state_machine`]: random lives of whole instances; [`sequences`] is what it shares with the unit tests. [`killed`]: killed at any write.
 //! * [`uninstall`]: removing the operator, with its hooks and without.
 //! * [`schema`], [`live_schema`]: the CustomResourceDefinitions. [`operator`]: the program itself.
-//! * [`plan`]: what would change. [`explain`]: what keeps a person from a terminal.
+//! * [`plan`]: what would change. [`explain`], [`explain_live`]: what keeps a person from a terminal, and from a live resource.
 //! * [`world`] and [`hands`] are what these share; [`bench`] and [`bench_operator`] test the test bench.
 #![allow(
     clippy::unwrap_used,
@@ -33,6 +33,7 @@ mod bench_operator;
 mod confinement;
 mod exclusive;
 mod explain;
+mod explain_live;
 mod half_world;
 mod hands;
 mod in_place;

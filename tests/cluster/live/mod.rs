@@ -2,6 +2,7 @@
 //! with its own token.
 
 mod agents;
+mod explained;
 mod forged;
 mod killed;
 mod life;

@@ -78,7 +78,7 @@ fn what_is_in_git_is_looked_for_beyond_a_mark_that_was_copied() {
     with_pod(&mut observed);
     let (replicas, deployment) = (owner("apps/v1", "ReplicaSet", "web-1"), owner("apps/v1", "Deployment", "web"));
     observed.owners.insert(replicas.clone(), Ok(Some(meta(true, &[("apps/v1", "Deployment", "web")]))));
-    assert_eq!(search(&observed).asked, [replicas.clone()], "the agent ends there");
+    assert_eq!(search(&observed).asked, std::slice::from_ref(&replicas), "the agent ends there");
     assert_eq!(line(&observed).seen, [replicas.clone(), deployment.clone()]);
     let question = super::fixtures::question("Pod/web-1-0", "View");
     assert_eq!(next(&question, &observed), None);
