@@ -78,7 +78,9 @@ pub enum PlanError {
         source: serde_yaml::Error,
     },
     /// A file that should hold ExecAccess objects holds something else.
-    #[error("{path}: document {document} is of kind {kind:?}; plan takes ExecAccess objects (a LiveResourceAccess is tried out with mode: Observe; other objects belong into the folder of --manifests)")]
+    #[error(
+        "{path}: document {document} is of kind {kind:?}; plan takes ExecAccess objects (a LiveResourceAccess is tried out with mode: Observe; other objects belong into the folder of --manifests)"
+    )]
     Kind {
         /// Its path.
         path: PathBuf,

@@ -2,6 +2,7 @@
 //! nothing of somebody else is touched, and in the end nothing is left. The same in each run; `PROPTEST_RNG_SEED` makes others.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -76,10 +77,13 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+/// Gives a sight back.
+type Back = Box<dyn Fn(&mut Sim)>;
+
 /// What was seen before somebody took the sight away.
 #[derive(Default)]
 struct Sights {
-    hidden: BTreeMap<usize, Box<dyn Fn(&mut Sim)>>,
+    hidden: BTreeMap<usize, Back>,
 }
 
 fn unseen<T>() -> Result<T, NotSeen> {
@@ -174,9 +178,9 @@ fn live(events: Vec<Event>) {
             Event::Unbind(place) => drop(sim.objects.remove(&Target::namespaced(Kind::RoleBinding, PLACES[place], NAME))),
             Event::Foreign(place) => {
                 let (target, object) = foreign(PLACES[place]);
-                if !sim.objects.contains_key(&target) {
-                    placed.insert(target.clone(), object.clone());
-                    sim.objects.insert(target, object);
+                if let Entry::Vacant(free) = sim.objects.entry(target.clone()) {
+                    placed.insert(target, object.clone());
+                    free.insert(object);
                 }
             }
             Event::Stop(stop) => {
@@ -199,7 +203,9 @@ fn live(events: Vec<Event>) {
         assert!(!right.contains('*') && !right.contains("roles"), "{right} in {place}");
     }
     // And when nothing is declared any more, nothing is left but what is somebody else's.
-    NAMES.iter().for_each(|name| sim.delete(name));
+    for name in NAMES {
+        sim.delete(name);
+    }
     sim.settle();
     assert!(sim.may().is_empty(), "{:?}", sim.may());
     assert_eq!(sim.objects, placed, "what is somebody else's is there as it was, and nothing else");
