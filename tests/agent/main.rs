@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod operated;
 mod requests;
 mod shop;
 mod table;

@@ -57,6 +57,16 @@ async fn a_terminal_on_the_newer_kubernetes_needs_create_beside_get() {
 }
 
 #[tokio::test]
+async fn an_autonomous_agent_opens_no_terminal_with_any_right_and_shows_logs() {
+    let mut shop = Shop::new(Kubernetes::V1_34).await;
+    shop.agent.set(&[("agent.mode", "autonomous")]).await;
+    shop.agent.restart().await;
+    shop.give(&[("*", "*", "*")], &[]).await;
+    assert_eq!(shop.ask(Request::Terminal).await, Err("HTTP 400".to_owned()));
+    shop.ask(Request::Logs).await.expect("logs are alike in both modes");
+}
+
+#[tokio::test]
 async fn discovery_needs_no_right_and_what_is_not_managed_or_a_list_is_refused_with_every_right() {
     let shop = Shop::new(Kubernetes::V1_34).await;
     let status = async |request: Request| shop.ask(request).await.map_or_else(|refusal| refusal, |_answer| "HTTP 200".to_owned());
@@ -84,8 +94,8 @@ async fn discovery_needs_no_right_and_what_is_not_managed_or_a_list_is_refused_w
 #[tokio::test]
 async fn an_application_of_the_hub_comes_to_the_agents_cluster_and_what_it_consists_of_comes_back() {
     let mut agent = Agent::start(ControlPlane::shared(Kubernetes::V1_34).await).await;
-    agent.create_project("shop", &json!({"sourceRepos": ["*"], "destinations": [{"name": agent.name, "namespace": "*"}]})).await;
-    let there = agent.create_application("web", "shop", "shop", &resources("shop")).await;
+    agent.create_project(&["*"]).await;
+    let there = agent.create_application("web", "shop", &resources("shop")).await;
     assert_eq!(there.data["spec"]["destination"]["name"], "in-cluster", "the agent's own cluster: {}", there.data);
     let here = manifests::api(&agent.principal.hub.client(), &agent.name, "argoproj.io/v1alpha1", "Application");
     let comes_back = async |what: &str, count: usize| {
@@ -95,7 +105,7 @@ async fn an_application_of_the_hub_comes_to_the_agents_cluster_and_what_it_consi
         })
         .await;
     };
-    comes_back("the hub knows the resources", 4).await;
+    comes_back("the hub knows the resources", 5).await;
 
     agent.stop();
     let proxy = agent.resource_proxy();

@@ -64,6 +64,14 @@ kind: Secret
 metadata: { name: password, annotations: MARK }
 stringData: { password: secret }
 ---
+apiVersion: batch/v1
+kind: CronJob
+metadata: { name: nightly, annotations: MARK }
+spec:
+  schedule: 0 3 * * *
+  suspend: true
+  jobTemplate: { spec: { template: { spec: { restartPolicy: Never, containers: [{ name: main, image: example.invalid/job }] } } } }
+---
 apiVersion: argoproj.io/v1alpha1
 kind: Rollout
 metadata: { name: canary, annotations: MARK }
@@ -113,6 +121,7 @@ pub fn resources(namespace: &str) -> Value {
         resource("apps", "v1", "Deployment", "web"),
         resource("", "v1", "ConfigMap", "settings"),
         resource("", "v1", "Secret", "password"),
+        resource("batch", "v1", "CronJob", "nightly"),
         resource("argoproj.io", "v1alpha1", "Rollout", "canary"),
     ])
 }
@@ -154,9 +163,14 @@ impl Shop {
 
     /// Puts everything of Git into the cluster again.
     pub async fn deploy(&self) {
+        self.deploy_to(&self.namespace).await;
+    }
+
+    /// The same into another namespace.
+    pub async fn deploy_to(&self, namespace: &str) {
         let mark = format!("{{ argocd.argoproj.io/tracking-id: 'web:x/Y:{}/z' }}", self.namespace);
         let text = IN_GIT.replace("MARK", &mark).replace("NODE", kwok::NODE);
-        manifests::apply_text(&self.agent.cluster.client(), &self.namespace, &text).await;
+        manifests::apply_text(&self.agent.cluster.client(), namespace, &text).await;
     }
 
     /// Gives the agent these rights in the shop's namespace and no others, and waits until the API server knows.

@@ -1,8 +1,8 @@
 //! An agent: as many as there are tests, each in a namespace of its own.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     Api,
     api::{DynamicObject, Patch, PatchParams, PostParams},
@@ -83,6 +83,14 @@ impl Agent {
         self.connected().await;
     }
 
+    /// Changes settings of its ConfigMap, as a person does; the next start reads them.
+    pub async fn set(&self, settings: &[(&str, &str)]) {
+        let maps = Api::<ConfigMap>::namespaced(self.cluster.client(), &self.namespace);
+        let data: BTreeMap<&str, &str> = settings.iter().copied().collect();
+        let patch = Patch::Merge(json!({ "data": data }));
+        maps.patch("argocd-agent-params", &PatchParams::default(), &patch).await.expect("set argocd-agent-params");
+    }
+
     /// Ends it.
     pub fn stop(&self) {
         self.process.kill();
@@ -108,25 +116,28 @@ impl Agent {
         tail(self.process.log())
     }
 
-    /// Makes a project on the hub that the agent is sent.
-    pub async fn create_project(&self, name: &str, spec: &Value) {
-        let mut project = json!({
-            "apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": { "name": name }, "spec": spec,
+    /// Makes a project on the hub, named after the agent since all agents' are in one namespace there, in which the agent's Applications may
+    /// deploy to these namespaces, and waits until the agent has it.
+    pub async fn create_project(&self, destinations: &[&str]) {
+        let name = &self.name;
+        let destinations: Vec<Value> = destinations.iter().map(|namespace| json!({ "name": name, "namespace": namespace })).collect();
+        let project = json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": { "name": name },
+            "spec": { "sourceRepos": ["*"], "destinations": destinations, "sourceNamespaces": [name] },
         });
-        project["spec"]["sourceNamespaces"] = json!([self.name]);
         let project = serde_json::from_value(project).expect("an AppProject");
         manifests::apply_one(&self.principal.hub.client(), &self.principal.namespace, &project, manifests::KUBECTL).await;
         let there = manifests::api(&self.cluster.client(), &self.namespace, "argoproj.io/v1alpha1", "AppProject");
         eventually(&format!("the agent has the project {name}"), Duration::from_secs(30), || there.get(name)).await;
     }
 
-    /// Makes an Application on the hub and waits until the principal and the agent have brought it to the agent's cluster; there, the
+    /// Makes an Application of that project on the hub and waits until the principal and the agent have brought it to the agent's cluster; there, the
     /// bench says in the controller's place which resources it has.
-    pub async fn create_application(&self, name: &str, project: &str, destination: &str, resources: &Value) -> DynamicObject {
+    pub async fn create_application(&self, name: &str, destination: &str, resources: &Value) -> DynamicObject {
         let application = json!({
             "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": { "name": name },
             "spec": {
-                "project": project,
+                "project": self.name,
                 "source": { "repoURL": "https://example.invalid/x.git", "path": "." },
                 "destination": { "name": self.name, "namespace": destination },
             },

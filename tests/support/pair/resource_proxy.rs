@@ -14,6 +14,8 @@ use super::super::certificates::{Authority, Pair};
 use super::super::process::random;
 use super::principal::RESOURCE_PROXY;
 
+/// How long an answer may take; the principal itself waits 30 seconds for the agent.
+const PATIENCE: Duration = Duration::from_secs(40);
 /// How long a command in a terminal may take.
 const LIMIT: Duration = Duration::from_secs(20);
 /// What a newer argocd-server speaks to `pods/exec`.
@@ -62,7 +64,9 @@ impl ResourceProxy {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let request = hyper::Request::builder().method(method).uri(path).header("Content-Type", content);
         let request = request.body(kube::client::Body::from(body)).expect("a request");
-        let response = self.client.send(request).await.unwrap_or_else(|error| panic!("{method} {path} at the resource proxy: {error}"));
+        let response = tokio::time::timeout(PATIENCE, self.client.send(request)).await;
+        let response = response.unwrap_or_else(|_elapsed| panic!("{method} {path}: no answer of the resource proxy within {PATIENCE:?}"));
+        let response = response.unwrap_or_else(|error| panic!("{method} {path} at the resource proxy: {error}"));
         let status = response.status().as_u16();
         let bytes = response.into_body().collect_bytes().await.unwrap_or_else(|error| panic!("the answer to {method} {path}: {error}"));
         Answer { status, body: String::from_utf8_lossy(&bytes).into_owned() }
