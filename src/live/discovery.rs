@@ -62,6 +62,12 @@ impl Discovery {
         }
     }
 
+    /// Whether the API server has a group.
+    #[must_use]
+    pub fn has_group(&self, group: &str) -> bool {
+        self.0.contains_key(group)
+    }
+
     /// What is known of a kind.
     #[must_use]
     pub fn get(&self, group: &str, kind: &str) -> Option<&Known> {

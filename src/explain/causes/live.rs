@@ -243,8 +243,8 @@ pub(super) const fn of(cause: LiveCause) -> Row {
         LiveCause::OwnersTooDeep => row(
             "live-owners-too-deep",
             Name::Managed,
-            UNMANAGED,
-            "what carries the mark stands more than five owners above the resource, and the agent looks no further",
+            "HTTP 500 instead of the live manifest; the agent's log has: recursion limit reached",
+            "what carries the mark stands more than four owners above the resource, where the agent ends its search with an error",
             "none: look at it with kubectl",
         ),
         LiveCause::MarkUntold => row(

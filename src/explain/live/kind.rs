@@ -75,7 +75,7 @@ pub fn managed(question: &Question, observed: &Observed, search: &Search) -> Lin
         End::Marked(None) => Link::open(NAME, format!("{resource}{there} carries {mark}")),
         End::Marked(Some(owner)) => Link::open(NAME, format!("{} carries {mark}, and owns {resource}{there}", owner.resource)),
         End::Unmarked => closed(LiveCause::NotManaged, format!("neither {resource}{there} nor what owns it carries {mark} ({up})")),
-        End::Deep => closed(LiveCause::OwnersTooDeep, format!("within five owners of {resource}{there} nothing carries {mark} ({up})")),
+        End::Deep => closed(LiveCause::OwnersTooDeep, format!("within four owners of {resource}{there} nothing carries {mark} ({up})")),
         End::Absent => closed(LiveCause::ResourceMissing, format!("there is no {resource}{there}")),
         End::Missing(owner) => closed(LiveCause::OwnerMissing, format!("there is no {}{there}, which {resource} names as an owner", owner.resource)),
         End::UnknownKind(owner) => closed(LiveCause::OwnerMissing, format!("the API server does not know the kind of the owner {}", owner.resource)),

@@ -1,7 +1,8 @@
 //! How the agent finds out whether a resource belongs to an Application: by a mark on it, or on what owns it. Pure.
 //!
-//! As `agent/tracking.go` and `isResourceManaged` of argocd-agent: the mark counts whatever it says; each owner is asked for, so that the
-//! agent needs `get` on its kind; five owners up it ends. An owner that is not there, or may not be read, ends the search with that error.
+//! As `agent/tracking.go` and `isResourceManaged` of argocd-agent 0.9.0: the mark counts whatever it says; each owner is asked for, so that the
+//! agent needs `get` on its kind. The fifth owner up is still asked for, and then the search ends with an error, as it does at an owner that is
+//! not there or may not be read.
 //!
 //! The mark is often found before the resource that is in Git: the controller of Deployments copies their annotations to their ReplicaSets. So
 //! the [`Line`] goes on where the agent's search ends.
@@ -17,8 +18,10 @@ use crate::live::agent::tracking;
 use crate::reconcile::seen::data;
 use crate::reconcile::{NotSeen, Seen};
 
-/// As deep as the agent follows owners.
+/// Of so many the last one is not looked at any more (`ownerLookupRecursionLimit`).
 const DEPTH: usize = 5;
+/// The methods of tracking that the agent knows.
+const METHODS: [&str; 3] = ["annotation", "annotation+label", "label"];
 /// So many owners are looked at; nobody has more.
 const MOST: usize = 32;
 
@@ -38,7 +41,7 @@ pub enum End {
     Marked(Option<Owner>),
     /// Nothing does.
     Unmarked,
-    /// It would go on where the agent ends.
+    /// It would go on where the agent ends with an error.
     Deep,
     /// The resource is not there.
     Absent,
@@ -61,12 +64,15 @@ pub enum Mark {
     Annotation,
     /// By a label of this key.
     Label(String),
+    /// By something that it does not know.
+    Unknown(String),
 }
 
 impl Mark {
     fn is_on(&self, meta: &ObjectMeta) -> bool {
         match self {
             Self::Annotation => meta.annotations.as_ref().is_some_and(|all| all.contains_key(TRACKING_ID)),
+            Self::Unknown(_) => false,
             Self::Label(key) => meta.labels.as_ref().is_some_and(|all| all.contains_key(key)),
         }
     }
@@ -77,6 +83,7 @@ impl Mark {
         match self {
             Self::Annotation => format!("the annotation {TRACKING_ID}"),
             Self::Label(key) => format!("the label {key}"),
+            Self::Unknown(method) => format!("a mark of the method {method:?}"),
         }
     }
 }
@@ -88,7 +95,11 @@ impl Mark {
 pub fn mark(observed: &Observed) -> Seen<Mark> {
     let settings = data(observed.argocd_cm.as_ref().map_err(Clone::clone)?.as_deref());
     let label = || settings.get("application.instanceLabelKey").filter(|key| !key.is_empty()).cloned();
-    Ok(if tracking(Some(&settings)) == "label" { Mark::Label(label().unwrap_or_else(|| DEFAULT_LABEL.to_owned())) } else { Mark::Annotation })
+    Ok(match tracking(Some(&settings)) {
+        "label" => Mark::Label(label().unwrap_or_else(|| DEFAULT_LABEL.to_owned())),
+        method if METHODS.contains(&method) => Mark::Annotation,
+        method => Mark::Unknown(method.to_owned()),
+    })
 }
 
 /// Searches as far as what was looked at goes.
@@ -101,10 +112,12 @@ pub fn search(observed: &Observed) -> Search {
         (_, Err(not_seen)) => return ended(End::NotSeen(not_seen)),
         (Ok(Some(meta)), Ok(mark)) => (meta, mark),
     };
-    let mut climb = Climb { observed, mark, asked: Vec::new(), by: None, deep: false };
+    if let Mark::Unknown(method) = &mark {
+        return ended(End::Untold(format!("argocd-cm has application.resourceTrackingMethod {method:?}, which the agent does not know")));
+    }
+    let mut climb = Climb { observed, mark, asked: Vec::new(), by: None };
     let end = match climb.is_marked(meta, None, 0) {
         Ok(true) => End::Marked(climb.by.take()),
-        Ok(false) if climb.deep => End::Deep,
         Ok(false) => End::Unmarked,
         Err(end) => *end,
     };
@@ -163,23 +176,25 @@ struct Climb<'a> {
     asked: Vec<Owner>,
     /// The owner with the mark.
     by: Option<Owner>,
-    deep: bool,
 }
 
 impl Climb<'_> {
     /// Whether it is marked, or what owns it is.
     fn is_marked(&mut self, meta: &ObjectMeta, of: Option<&Owner>, depth: usize) -> Result<bool, Box<End>> {
+        if depth >= DEPTH {
+            return Err(Box::new(End::Deep));
+        }
         if self.mark.is_on(meta) {
             self.by = of.cloned();
             return Ok(true);
         }
         for reference in meta.owner_references.iter().flatten() {
-            if depth >= DEPTH {
-                self.deep = true;
-                return Ok(false);
-            }
             let owner = Owner::of(reference);
             if self.observed.known(&owner.resource.kind).is_none() {
+                // Only a group that the API server does not have is an error.
+                if self.observed.discovery.as_ref().is_ok_and(|all| all.has_group(&owner.resource.kind.group)) {
+                    continue;
+                }
                 return Err(Box::new(End::UnknownKind(owner)));
             }
             if self.asked.len() >= MOST {

@@ -29,6 +29,9 @@ fn an_owner_that_was_not_looked_at_is_to_be_and_one_that_is_missing_ends_it() {
     assert!(matches!(search(&observed).end, End::NotSeen(_)));
     observed.resource = Ok(Some(meta(false, &[("example.com/v1", "Widget", "w")])));
     assert_eq!(search(&observed).end, End::UnknownKind(owner("example.com/v1", "Widget", "w")));
+    // A kind that is not known of a group that is, is passed over.
+    observed.resource = Ok(Some(meta(false, &[("apps/v1", "Widget", "w")])));
+    assert_eq!((search(&observed).asked, search(&observed).end), (Vec::new(), End::Unmarked));
 }
 
 #[test]
@@ -51,10 +54,13 @@ fn the_mark_is_what_argocd_cm_of_that_cluster_says() {
         observed.resource = Ok(Some(resource));
         assert_eq!(search(&observed).end, if marked { End::Marked(None) } else { End::Unmarked }, "{settings}");
     }
+    let mut observed = healthy();
+    observed.argocd_cm = Ok(Some(config_map("argocd-cm", "kubectl", "{application.resourceTrackingMethod: labels}")));
+    assert!(matches!(search(&observed).end, End::Untold(why) if why.contains("labels")));
 }
 
 #[test]
-fn five_owners_up_it_ends_also_where_they_own_each_other() {
+fn at_the_fifth_owner_it_ends_whatever_that_carries_also_where_they_own_each_other() {
     let mut observed = healthy();
     observed.resource = Ok(Some(meta(false, &[("v1", "ConfigMap", "c0")])));
     for i in 0..6 {
@@ -63,7 +69,9 @@ fn five_owners_up_it_ends_also_where_they_own_each_other() {
     }
     assert_eq!(search(&observed).end, End::Deep);
     observed.owners.insert(owner("v1", "ConfigMap", "c4"), Ok(Some(meta(true, &[]))));
-    assert_eq!(search(&observed).end, End::Marked(Some(owner("v1", "ConfigMap", "c4"))), "the fifth");
+    assert_eq!(search(&observed).end, End::Deep, "the fifth");
+    observed.owners.insert(owner("v1", "ConfigMap", "c3"), Ok(Some(meta(true, &[]))));
+    assert_eq!(search(&observed).end, End::Marked(Some(owner("v1", "ConfigMap", "c3"))), "the fourth");
     observed.owners.insert(owner("v1", "ConfigMap", "c0"), Ok(Some(meta(false, &[("v1", "ConfigMap", "c0")]))));
     assert_eq!(search(&observed).end, End::Deep);
     // Many owners at each step are not followed for ever.
