@@ -121,7 +121,7 @@ pub struct AgentAccess {
     #[schemars(length(max = 64))]
     pub exclude: Vec<GroupKind>,
 
-    /// Namespaces in which nothing is granted. Those of the agent and of the instance always count, as do those that the instance denies.
+    /// Namespaces in which this object grants nothing. Those of the agent and of the instance always count, as do those that the instance denies.
     #[serde(default = "system_namespaces")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")))]
     pub protected_namespaces: Vec<String>,

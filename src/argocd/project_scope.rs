@@ -20,6 +20,8 @@ pub struct Scope {
     destinations: Vec<Destination>,
     namespaced: Kinds,
     cluster: Kinds,
+    /// From which namespaces beside Argo CD's own it takes Applications. A regular expression is not decided, and matches nothing.
+    sources: Vec<Glob>,
 }
 
 /// Kinds that are allowed, and kinds that are not.
@@ -121,7 +123,10 @@ impl Scope {
             name: Pattern::new(&raw.name),
             namespace: Pattern::new(&raw.namespace),
         };
+        let sources: Option<Vec<String>> = read(project, "sourceNamespaces")?;
+        let is_regex = |text: &String| text.len() > 1 && text.starts_with('/') && text.ends_with('/');
         Ok(Self {
+            sources: sources.unwrap_or_default().iter().filter(|text| !is_regex(text)).map(|text| Glob::new(text)).collect(),
             destinations: destinations.unwrap_or_default().into_iter().map(destination).collect(),
             namespaced: Kinds { white: items("namespaceResourceWhitelist")?, black: items("namespaceResourceBlacklist")?.unwrap_or_default() },
             // Without a list of them, no kind without a namespace is allowed.
@@ -130,6 +135,12 @@ impl Scope {
                 black: items("clusterResourceBlacklist")?.unwrap_or_default(),
             },
         })
+    }
+
+    /// Whether it takes Applications of a namespace that is not Argo CD's own (`IsSourceNamespaceEnabled`).
+    #[must_use]
+    pub fn takes_from(&self, namespace: &str) -> bool {
+        self.sources.iter().any(|glob| glob.matches(namespace) == Matched::Yes)
     }
 
     /// Whether its Applications may deploy into a namespace of this cluster.

@@ -94,9 +94,7 @@ impl Offer {
         if self.kinds.is_now() || self.definitions != definitions {
             let before = self.discovery.as_ref().ok().cloned();
             let answer = discovery(client, before.as_deref()).await;
-            if answer.is_ok() {
-                self.definitions = definitions;
-            }
+            self.definitions = definitions;
             self.kinds.take(&mut self.discovery, answer, OF_KINDS, KINDS);
         }
         if self.rights.is_now() {
@@ -161,6 +159,6 @@ async fn ceiling(client: &Client) -> Result<Ceiling, RequestError> {
         verbs: rule.verbs,
         non_resource_urls: None,
     };
-    // An answer that is not complete is one from which nothing more is concluded.
+    // Where an authorizer cannot list its rules the answer is not complete: what is not in it counts as not held.
     Ok(Ceiling::of(answer.status.map(|status| status.resource_rules).unwrap_or_default().into_iter().map(rule).collect()))
 }

@@ -56,12 +56,12 @@ pub async fn review(client: &Client, of: Asked<'_>, namespace: &str) -> Result<R
 }
 
 /// Asks each question about live resources.
-pub async fn questions(client: &Client, of: Asked<'_>, all: BTreeSet<Question>) -> live::Reviews {
+pub async fn questions(client: &Client, of: Asked<'_>, all: impl IntoIterator<Item = Question> + Send) -> live::Reviews {
     let one = |question: Question| async move {
         let answer = ask(client, of, attributes(&question)).await.map_err(|e| e.chain());
         (question, answer)
     };
-    futures::stream::iter(all).map(one).buffer_unordered(AT_ONCE).collect().await
+    futures::stream::iter(all.into_iter().collect::<Vec<_>>()).map(one).buffer_unordered(AT_ONCE).collect().await
 }
 
 fn attributes(question: &Question) -> ResourceAttributes {

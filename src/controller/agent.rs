@@ -23,8 +23,12 @@ use crate::reconcile::{Applied, Failures, Kind, Seen, Target};
 
 /// Others' grants are not watched; the answers are asked for anew after this time, and later where there are many.
 const REVIEW_AGE: Duration = Duration::from_secs(20);
-/// As much time for each question: fifty in a second, at most.
+/// As much time for each question: fifty in a second.
 const EACH: Duration = Duration::from_millis(20);
+/// As many in one round, so that a withdrawal never waits behind a thousand of them.
+const AT_MOST: usize = 256;
+/// So long nothing is asked after one was not answered.
+const REST: Duration = Duration::from_secs(10);
 
 /// It, with what the API server offers and what was reviewed last.
 pub struct AgentKeeper {
@@ -35,20 +39,34 @@ pub struct AgentKeeper {
     answered: BTreeMap<Question, Instant>,
     /// Of whom.
     asked_of: String,
+    /// More is to be asked than one round takes.
+    more: bool,
+    /// After a failure, until when nothing is asked.
+    resting: Option<Instant>,
 }
 
 impl AgentKeeper {
     /// With these watches.
     #[must_use]
     pub fn new(watches: AgentWatches) -> Self {
-        Self { watches, offer: Offer::default(), reviews: Reviews::new(), answered: BTreeMap::new(), asked_of: String::new() }
+        Self {
+            watches,
+            offer: Offer::default(),
+            reviews: Reviews::new(),
+            answered: BTreeMap::new(),
+            asked_of: String::new(),
+            more: false,
+            resting: None,
+        }
     }
 
     /// Whether a question has to be asked (again).
-    fn is_open(&self, question: &Question, age: Duration, written: &BTreeSet<&str>) -> bool {
-        let fresh = self.answered.get(question).is_some_and(|when| when.elapsed() < age);
-        let touched = written.contains(question.namespace.as_str()) || written.contains("");
-        !fresh || touched || !self.reviews.get(question).is_some_and(Result::is_ok)
+    fn is_open(&self, question: &Question, age: Duration) -> bool {
+        self.answered.get(question).is_none_or(|when| when.elapsed() >= age)
+    }
+
+    fn forget_answers(&mut self) {
+        (self.reviews, self.answered, self.more) = (Reviews::new(), BTreeMap::new(), false);
     }
 }
 
@@ -87,35 +105,48 @@ impl Keeper for AgentKeeper {
         live::plan(world, now)
     }
 
-    fn debts(_: &Plan<Prepared>) -> BTreeSet<String> {
-        BTreeSet::new()
+    fn debts(plan: &Plan<Prepared>) -> BTreeSet<String> {
+        plan.unseen.clone()
     }
 
     async fn review(&mut self, client: &Client, plan: &Plan<Applied>, written: &BTreeSet<Target>) {
         let wanted = review::to_review(plan);
-        let Some(service_account) = plan.instance.service_account.clone().filter(|_| !wanted.is_empty()) else { return self.forget() };
+        let Some(service_account) = plan.instance.service_account.clone().filter(|_| !wanted.is_empty()) else { return self.forget_answers() };
         if self.asked_of != service_account {
-            self.forget();
+            self.forget_answers();
             self.asked_of.clone_from(&service_account);
         }
         self.answered.retain(|question, _| wanted.contains(question));
         self.reviews.retain(|question, _| wanted.contains(question));
-        let age = REVIEW_AGE.max(EACH.saturating_mul(u32::try_from(wanted.len()).unwrap_or(u32::MAX)));
         let rights = written.iter().filter(|target| target.kind.is_about_rights());
         let written: BTreeSet<&str> = rights.map(|target| target.namespace.as_deref().unwrap_or_default()).collect();
+        for question in wanted.iter().filter(|q| written.contains(q.namespace.as_str()) || written.contains("")) {
+            self.answered.remove(question);
+        }
         // What is granted and answered with no may be answered from a cache that does not know it yet.
         let doubtful = review::doubtful(plan, &self.reviews);
-        let open = wanted.into_iter().filter(|q| doubtful.contains(q) || self.is_open(q, age, &written)).collect();
+        let age = REVIEW_AGE.max(EACH.saturating_mul(u32::try_from(wanted.len()).unwrap_or(u32::MAX)));
+        // What must not be allowed first: nobody tells when somebody else gives it.
+        let negative = review::negatives(plan);
+        let mut open: Vec<Question> =
+            wanted.into_iter().filter(|q| doubtful.contains(q) || self.is_open(q, if negative.contains(q) { REVIEW_AGE } else { age })).collect();
+        open.sort_by_key(|question| !negative.contains(question));
+        self.more = open.len() > AT_MOST;
+        open.truncate(AT_MOST);
+        if self.resting.is_some_and(|until| until > Instant::now()) {
+            return;
+        }
         let of = Asked { instance: self.watches.namespace(), service_account: &service_account };
         let fresh = questions(client, of, open).await;
         let now = Instant::now();
-        self.answered.extend(fresh.keys().map(|question| (question.clone(), now)));
+        // An API server that does not answer is not asked without end, and nothing waits for it.
+        self.resting = fresh.values().any(Result::is_err).then(|| now + REST);
+        self.answered.extend(fresh.iter().filter(|(_, answer)| answer.is_ok()).map(|(question, _)| (question.clone(), now)));
         self.reviews.extend(fresh);
     }
 
     fn forget(&mut self) {
-        self.reviews = Reviews::new();
-        self.answered = BTreeMap::new();
+        self.forget_answers();
         self.offer.expire();
     }
 
@@ -130,6 +161,6 @@ impl Keeper for AgentKeeper {
         let granted = find(&status.conditions, ConditionType::RBACApplied).is_some_and(|c| c.status == "True");
         let proven = find(&status.conditions, ConditionType::AccessProven);
         let open = proven.is_some_and(|c| c.reason == Reason::Denied.as_str() || c.reason == Reason::NotChecked.as_str());
-        (status, granted && open)
+        (status, granted && (open || self.more))
     }
 }

@@ -149,7 +149,16 @@ impl Serve<'_> {
     fn rounds<K: Keeper>(&self, keeper: K, touched: &Arc<Notify>) -> BoxFuture<'static, ()> {
         self.health.serve(keeper.namespace().to_owned(), K::NAME, keeper.probes());
         let rounds = round::Rounds::new(self.client.clone(), keeper, self.recorder.clone(), Arc::clone(self.metrics)).led_by(self.leads.clone());
-        Box::pin(instance::keep(rounds, Arc::clone(touched), Arc::clone(self.health), self.stop.clone()))
+        // A task of its own: whatever one resource takes, the other's withdrawals do not wait for it. It ends with whoever waits for it.
+        let mut task = JoinSet::new();
+        task.spawn(instance::keep(rounds, Arc::clone(touched), Arc::clone(self.health), self.stop.clone()));
+        Box::pin(async move {
+            if let Some(Err(error)) = task.join_next().await
+                && let Ok(panic) = error.try_into_panic()
+            {
+                std::panic::resume_unwind(panic);
+            }
+        })
     }
 }
 

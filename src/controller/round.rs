@@ -29,6 +29,8 @@ use crate::reconcile::{Direction, Failures, Layer, Target};
 
 /// A plan needs at most a handful of steps; more mean that somebody undoes them as fast as they are made.
 const MAX_STEPS: usize = 16;
+/// As often may one object be written in one round.
+const AGAIN: usize = 6;
 /// As many statuses are written in one round; then the world is looked at again, so that a withdrawal never waits behind a thousand of them.
 const STATUSES: usize = 100;
 /// What will be another plan within this time is waited for.
@@ -231,7 +233,7 @@ impl<K: Keeper> Rounds<K> {
         self.keeper.ask(&self.client).await;
         let mut failures = Failures::new();
         let mut stale = false;
-        let mut done = BTreeSet::new();
+        let mut done: BTreeMap<Target, usize> = BTreeMap::new();
         for step in 0..=MAX_STEPS {
             let (kubernetes_version, server_ahead) = (self.clocks.version(), self.clocks.server_ahead());
             let now = jiff::Timestamp::now();
@@ -259,18 +261,29 @@ impl<K: Keeper> Rounds<K> {
             let unreadable = plan.unreadable().to_vec();
             // After a failure the plan is made once more, only to say what is true now.
             if plan.writes().is_empty() || !failures.is_empty() || stale || step == MAX_STEPS {
+                let done = done.into_keys().collect();
                 let ended = Ended { settled: plan.writes().is_empty(), stale, failures, done, unreadable };
                 return self.report(&plan.applied(), ended).await;
             }
+            let layers: BTreeMap<Target, Layer> = plan.writes().iter().map(|w| (w.target.clone(), w.layer)).collect();
             let outcome = apply::apply(&self.client, self.keeper.namespace(), plan, &self.leads, &mut self.recent, &self.metrics).await;
             self.contests = std::mem::take(&mut self.contests).wrote(&looks, &outcome.done);
             if !outcome.failures.contains_key(&Layer::Finalizer) {
                 self.tell_released(&outcome.done, &going).await;
             }
             self.written.extend(outcome.done.iter().cloned());
-            done.extend(outcome.done);
             stale = outcome.stale;
             failures = outcome.failures;
+            for target in outcome.done {
+                let times = done.entry(target.clone()).or_insert(0_usize);
+                *times += 1;
+                if *times > AGAIN && target.kind != K::KIND {
+                    let said = format!("{target} was written {times} times in a row and is never as it was written: somebody changes it at once");
+                    if let Some(layer) = layers.get(&target) {
+                        failures.entry(*layer).or_default().push(said);
+                    }
+                }
+            }
         }
         Verdict::Unsettled
     }

@@ -56,7 +56,12 @@ impl<'a> Basis<'a> {
             Ok(deployments) => {
                 let find = |case: &Case| Some(agent::find(case.grant.as_ref()?.deployment.as_deref(), deployments, &world.config_maps));
                 let meant: Vec<Option<Result<Agent, NoAgent>>> = cases.iter().map(find).collect();
-                let first = meant.iter().flatten().find_map(|found| found.as_ref().ok()).cloned();
+                // Those that stand decide first: one that is over or only looks is not to keep another from being served.
+                let of = |standing: bool| {
+                    let mut among = cases.iter().zip(&meant).filter(move |(case, _)| case.standing == standing);
+                    among.find_map(|(_, found)| found.as_ref()?.as_ref().ok()).cloned()
+                };
+                let first = of(true).or_else(|| of(false));
                 match first {
                     Some(agent) => {
                         apart(cases, &meant, &agent, world.namespace());
@@ -94,6 +99,12 @@ impl<'a> Basis<'a> {
     #[must_use]
     pub fn is_served(&self) -> bool {
         self.agent.as_ref().is_some_and(|agent| agent.resource_proxy != Some(false))
+    }
+
+    /// Whether there is an agent, or may be one, and what its rights should be cannot be told.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.seen.is_err() && !self.is_idle()
     }
 
     /// Whether it is known that there is none, so that what stands is taken away.

@@ -127,7 +127,8 @@ impl<'a> Derivation<'a> {
                 wanted.crowded.insert(format!("{namespace}/{name}"));
                 continue;
             }
-            let scope = self.scopes.get(app.project()).and_then(Option::as_ref);
+            // Argo CD does not serve an Application whose project does not take it from where it lies.
+            let scope = self.scopes.get(app.project()).and_then(Option::as_ref).filter(|s| namespace == self.sight.own || s.takes_from(namespace));
             // Where the kind has a namespace and the resource names none, it lies where the Application deploys to.
             let home = app.spec.destination.namespace.as_deref().unwrap_or_default();
             for resource in resources.iter().filter(|r| can_be(r)) {

@@ -9,7 +9,7 @@ use k8s_openapi::api::rbac::v1::{PolicyRule, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
-use super::rules::Rules;
+use super::rules::{Right, Rules};
 use super::wanted::{Place, Wanted};
 use super::world::{World, role_name};
 use crate::api::status::Change;
@@ -29,8 +29,19 @@ pub struct Order<'a> {
     pub kept: &'a Wanted,
     /// Whose they are.
     pub service_account: Option<&'a str>,
-    /// What is surely too much is all that is taken away: what is right is not known. These features may stay.
-    pub at_most: Option<&'a BTreeSet<Feature>>,
+    /// What is surely too much is all that is taken away: what is right is not known. So much may stay.
+    pub at_most: Option<&'a AtMost>,
+}
+
+/// The most that objects can ask for, whatever the Applications are.
+#[derive(Clone, Debug, Default)]
+pub struct AtMost {
+    /// With these features.
+    pub features: BTreeSet<Feature>,
+    /// Whether any releases Secrets.
+    pub secrets: bool,
+    /// Whether any shows what has no namespace.
+    pub cluster: bool,
 }
 
 /// What has to be written, and what stands in the way.
@@ -42,6 +53,8 @@ pub struct Folded {
     pub foreign: BTreeSet<Target>,
     /// Where it is not yet as wanted: by namespace, and empty for the cluster.
     pub pending: BTreeSet<String>,
+    /// Where something is to be taken away that nobody declares.
+    pub taking: BTreeSet<String>,
 }
 
 /// A role or a binding of ours, as it is seen.
@@ -123,10 +136,11 @@ impl Fold<'_> {
             return self.wait(namespace, rules.is_some());
         };
         if let Some(at_most) = self.order.at_most {
-            let within = |role: &Owned<'_, Role<'_>>| {
-                Rules::parse(role.body.rules).is_some_and(|seen| seen.iter().all(|(right, _)| may_stay(&right.verb, at_most)))
-            };
-            if let Some(binding) = binding.as_ref().filter(|_| at_most.is_empty() || !role.as_ref().is_some_and(within)) {
+            let within =
+                |role: &Owned<'_, Role<'_>>| Rules::parse(role.body.rules).is_some_and(|seen| seen.iter().all(|(right, _)| at_most.allows(right)));
+            let right = |binding: &Owned<'_, Binding<'_>>| self.may_be_bound(&binding.body, &reference(role_target.kind, &self.name));
+            let in_place = namespace.is_some() || at_most.cluster;
+            if let Some(binding) = binding.as_ref().filter(|binding| !in_place || !right(binding) || !role.as_ref().is_some_and(within)) {
                 self.take(&binding_target, binding.meta, Layer::Live, "nobody declares as much any more");
             }
             return;
@@ -181,7 +195,7 @@ impl Fold<'_> {
         };
         let reference = reference(Kind::ClusterRole, role);
         match (binding, self.order.at_most) {
-            (Some(binding), Some(at_most)) if !at_most.contains(&feature) => {
+            (Some(binding), Some(at_most)) if !at_most.features.contains(&feature) || !self.may_be_bound(&binding.body, &reference) => {
                 self.take(&target, binding.meta, Layer::LiveShipped, "nobody declares it any more");
             }
             (_, Some(_)) => {}
@@ -222,6 +236,11 @@ impl Fold<'_> {
         binding.role == role && matches!(binding.subjects, [one] if ours(one))
     }
 
+    /// The same where the agent may not be known.
+    fn may_be_bound(&self, binding: &Binding<'_>, role: &RoleRef) -> bool {
+        if self.order.service_account.is_some() { self.is_bound(binding, role) } else { binding.role == role }
+    }
+
     fn bind(&self, target: &Target, role: &RoleRef) -> Value {
         let subject = json!({"kind": "ServiceAccount", "name": self.order.service_account, "namespace": self.world.namespace()});
         let rest = json!({"roleRef": {"apiGroup": role.api_group, "kind": role.kind, "name": role.name}, "subjects": [subject]});
@@ -250,6 +269,7 @@ impl Fold<'_> {
     }
 
     fn take(&mut self, target: &Target, meta: &ObjectMeta, layer: Layer, why: &'static str) {
+        self.folded.taking.insert(target.namespace.clone().unwrap_or_default());
         self.folded.wanted.writes.push(Write::delete(target, meta, layer, Direction::Narrow, why));
         self.changed(target, Some("bound".to_owned()), None);
     }
@@ -275,14 +295,17 @@ fn reference(kind: Kind, name: &str) -> RoleRef {
     RoleRef { api_group: GROUP.to_owned(), kind: kind.names().1.to_owned(), name: name.to_owned() }
 }
 
-/// Whether a verb belongs to one of these features.
-fn may_stay(verb: &str, features: &BTreeSet<Feature>) -> bool {
-    let any = |some: &[Feature]| some.iter().any(|feature| features.contains(feature));
-    match verb {
-        "get" => true,
-        "patch" => any(&[Feature::Edit, Feature::Actions]),
-        "create" => any(&[Feature::Actions]),
-        "delete" => any(&[Feature::Delete]),
-        _ => false,
+impl AtMost {
+    /// Whether a right may be one of those that are asked for.
+    fn allows(&self, right: &Right) -> bool {
+        let any = |some: &[Feature]| some.iter().any(|feature| self.features.contains(feature));
+        let verb = match right.verb.as_str() {
+            "get" => true,
+            "patch" => any(&[Feature::Edit, Feature::Actions]),
+            "create" => any(&[Feature::Actions]),
+            "delete" => any(&[Feature::Delete]),
+            _ => false,
+        };
+        verb && (self.secrets || !(right.group.is_empty() && right.resource == "secrets"))
     }
 }

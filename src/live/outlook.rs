@@ -8,10 +8,10 @@ use super::objects::Folded;
 use super::plan::Sum;
 use super::wanted::{TooMany, Wanted};
 use super::world::World;
-use crate::api::LiveResourceAccess;
 use crate::api::conditions::{Reason, Verdict};
 use crate::api::live_status::Ungranted;
 use crate::api::status::Change;
+use crate::api::{LiveResourceAccess, is_held};
 use crate::reconcile::clock::{self, Clock};
 
 /// It.
@@ -33,8 +33,10 @@ pub struct Outlook {
     pub rbac: Verdict,
     /// What it gives.
     pub wanted: Wanted,
-    /// The namespaces in which nothing is granted.
+    /// The namespaces in which it grants nothing, as far as they are there.
     pub protected: BTreeSet<String>,
+    /// Why it is not known what the agent needs: then nothing can be proven.
+    pub blind: Option<Verdict>,
     /// A namespace of which no object says anything: there the agent must not have more either.
     pub undeclared: Option<String>,
     /// `ClockSynced`, for an object with time limits.
@@ -49,12 +51,13 @@ pub struct Outlook {
 pub(super) fn outlook(
     world: &World,
     sum: &Sum<'_>,
-    held: Option<&Verdict>,
+    (held, stuck): (Option<&Verdict>, Option<&Verdict>),
     (index, case): (usize, &Case),
     clock: Clock,
     changes: Option<&Vec<Change>>,
 ) -> Outlook {
     let wanted = sum.derived.get(&index).cloned().unwrap_or_default();
+    let blind = sum.basis.seen.as_ref().err().filter(|_| sum.basis.is_blind()).cloned();
     let times = case.grant.as_ref().map(|grant| &grant.times).filter(|times| times.is_limited());
     Outlook {
         access: Arc::clone(&case.access),
@@ -62,15 +65,22 @@ pub(super) fn outlook(
         accepted: case.accepted.clone(),
         active: case.active.clone(),
         instance: case.instance.clone().unwrap_or_else(|| sum.basis.instance.clone()),
-        resources: sum.basis.seen.as_ref().err().filter(|_| !sum.basis.is_idle()).cloned().unwrap_or_else(|| resources(&wanted)),
-        rbac: rbac(world, case, &wanted, &sum.folded, held),
+        resources: blind.clone().unwrap_or_else(|| resources(&wanted)),
+        rbac: rbac(world, case, &wanted, &sum.folded, (held, stuck)),
+        blind,
         undeclared: undeclared(world, case, &sum.union),
-        protected: case.grant.as_ref().map(|grant| grant.protected.clone()).unwrap_or_default(),
+        protected: case.grant.as_ref().map(|grant| protected(world, &grant.protected)).unwrap_or_default(),
         wanted,
         clock: times.map(|_| clock::verdict(world.server_ahead)),
         next_transition: times.filter(|_| case.standing).and_then(|times| times.next_transition(clock)),
         changes: changes.cloned().unwrap_or_default(),
     }
+}
+
+/// Those of them that are there.
+fn protected(world: &World, all: &BTreeSet<String>) -> BTreeSet<String> {
+    let there = world.namespaces.iter().flatten().filter_map(|n| n.metadata.name.clone());
+    there.filter(|name| all.contains(name)).collect()
 }
 
 /// The first in the alphabet that is there.
@@ -119,11 +129,15 @@ fn resources(wanted: &Wanted) -> Verdict {
     Verdict::yes(Reason::Resolved, format!("{} Application(s) in {} namespace(s)", wanted.selected, wanted.namespaces.len()))
 }
 
-fn rbac(world: &World, case: &Case, wanted: &Wanted, folded: &Folded, held: Option<&Verdict>) -> Verdict {
-    if let Err(not_seen) = world.roles.as_ref().map(drop).and(world.role_bindings.as_ref().map(drop)) {
-        return Verdict::unknown(Reason::NotReadable, not_seen.to_string());
+fn rbac(world: &World, case: &Case, wanted: &Wanted, folded: &Folded, (held, stuck): (Option<&Verdict>, Option<&Verdict>)) -> Verdict {
+    if let Some(unseen) = world.unseen().into_iter().next() {
+        return Verdict::unknown(Reason::NotReadable, unseen);
     }
     if !case.effective {
+        // Whoever holds our finalizer had something, or may have had.
+        if let Some(stuck) = stuck.filter(|_| is_held(&case.access.metadata)) {
+            return stuck.clone();
+        }
         let reason = if case.accepted.holds() { case.active.reason } else { case.accepted.reason };
         return Verdict::no(reason, "nothing is granted by this object now");
     }
@@ -139,6 +153,10 @@ fn rbac(world: &World, case: &Case, wanted: &Wanted, folded: &Folded, held: Opti
     }
     if folded.pending.iter().any(|namespace| mine(namespace)) {
         return Verdict::unknown(Reason::Pending, "not everything is written yet");
+    }
+    if !folded.taking.is_empty() {
+        let places = few(folded.taking.iter().map(|n| if n.is_empty() { "the whole cluster" } else { n.as_str() }));
+        return Verdict::unknown(Reason::Pending, format!("what nobody declares is still to be taken away in {places}"));
     }
     let beyond: BTreeSet<&str> = wanted.not_granted.iter().filter(|n| n.reason == Ungranted::BeyondCeiling).map(|n| n.kind.as_str()).collect();
     if !beyond.is_empty() {

@@ -11,14 +11,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::admission::{self, Case};
 use super::basis::Basis;
 use super::derive::derive;
-use super::objects::{self, Folded, Order};
+use super::objects::{self, AtMost, Folded, Order};
 use super::outlook::{Outlook, outlook};
 use super::wanted::Wanted;
 use super::world::World;
 use crate::api::conditions::{Reason, Verdict};
+use crate::api::live_resource_access::Secrets;
 use crate::api::live_status::AgentInstanceStatus;
 use crate::api::status::Change;
-use crate::api::{Feature, LiveResourceAccess, Mode, is_held};
+use crate::api::{LiveResourceAccess, Mode, is_held};
 use crate::argocd::ARGOCD_CM;
 use crate::reconcile::clock::Clock;
 use crate::reconcile::contests::Look;
@@ -43,6 +44,8 @@ pub struct Plan<State = Prepared> {
     pub union: Wanted,
     /// When the plan will be another one, if nothing but time passes.
     pub next: Option<jiff::Timestamp>,
+    /// Kinds that cannot be seen, so that it is not known whether something of ours is left among them.
+    pub unseen: BTreeSet<String>,
     state: PhantomData<State>,
 }
 
@@ -76,8 +79,8 @@ impl declared::Plan for Plan<Prepared> {
     }
 
     fn applied(self) -> Plan<Applied> {
-        let Self { writes, outlooks, unreadable, instance, union, next, state: _ } = self;
-        Plan { writes, outlooks, unreadable, instance, union, next, state: PhantomData }
+        let Self { writes, outlooks, unreadable, instance, union, next, unseen, state: _ } = self;
+        Plan { writes, outlooks, unreadable, instance, union, next, unseen, state: PhantomData }
     }
 }
 
@@ -104,12 +107,19 @@ pub fn plan(world: &World, now: jiff::Timestamp) -> Plan<Prepared> {
     let sum = sum(world, &cases, basis);
     let observed = observe(world, &cases, &sum);
     let held = hold(world, &sum.basis);
-    let wanted: Vec<Write> = sum.folded.wanted.writes.iter().filter(|w| may_be_sent(world, w, held.as_ref())).cloned().collect();
-    let withdrawn = world.in_sight() && wanted.iter().all(|w| w.direction == Direction::Widen);
+    let stuck = stuck(world, &sum, &cases);
+    let all = &sum.folded.wanted.writes;
+    let wanted: Vec<Write> = all.iter().filter(|w| may_be_sent(world, w, held.as_ref())).cloned().collect();
+    // What is kept back counts: an object whose rights stay for whatever reason is not let go. Blind, it is not known which they are.
+    let blind = sum.basis.is_blind() && cases.iter().any(|c| c.effective);
+    let withdrawn = world.in_sight() && !blind && all.iter().all(|w| w.direction == Direction::Widen);
     let releases = cases.iter().map(|c| &c.access.metadata).chain(world.unreadable.iter().map(|u| &u.metadata));
     let releases = releases.filter(|meta| is_released(world, meta, withdrawn)).map(|meta| finalizer::drop(Kind::LiveResourceAccess, meta)).collect();
-    let outlooks =
-        cases.iter().enumerate().map(|(index, case)| outlook(world, &sum, held.as_ref(), (index, case), clock, observed.get(&index))).collect();
+    let outlooks = cases
+        .iter()
+        .enumerate()
+        .map(|(index, case)| outlook(world, &sum, (held.as_ref(), stuck.as_ref()), (index, case), clock, observed.get(&index)))
+        .collect();
     Plan {
         writes: step(wanted, finalizers, releases),
         outlooks,
@@ -117,6 +127,7 @@ pub fn plan(world: &World, now: jiff::Timestamp) -> Plan<Prepared> {
         instance: found(world, &sum.basis),
         union: sum.union,
         next,
+        unseen: world.unseen(),
         state: PhantomData,
     }
 }
@@ -148,17 +159,32 @@ fn hold(world: &World, basis: &Basis<'_>) -> Option<Verdict> {
     basis.seen.as_ref().err().filter(|_| !basis.is_idle()).cloned()
 }
 
-/// While an object that cannot be parsed keeps what it has, nothing is taken away: nobody knows what of it is its.
+/// While an object that cannot be parsed keeps what it has, nothing is taken away where that may be: nobody knows what of it is its.
 fn may_be_sent(world: &World, write: &Write, held: Option<&Verdict>) -> bool {
-    if write.direction == Direction::Widen { held.is_none() } else { !world.is_frozen() }
+    if write.direction == Direction::Widen { held.is_none() } else { !world.is_frozen_in(write.target.namespace.as_deref()) }
+}
+
+/// Why something may stand that an object had which does not take effect any more.
+fn stuck(world: &World, sum: &Sum<'_>, cases: &[Case]) -> Option<Verdict> {
+    let keeps = |write: &Write| write.direction != Direction::Widen && !may_be_sent(world, write, None);
+    if sum.folded.wanted.writes.iter().any(keeps) {
+        let message = "what it had may still stand: beside it an object that this version cannot read keeps what it has, and whose a right is cannot be told; mend or delete that object";
+        return Some(Verdict::unknown(Reason::Pending, message));
+    }
+    let blind = sum.basis.is_blind() && cases.iter().any(|c| c.effective);
+    let why = || sum.basis.seen.as_ref().err().map(|v| v.message.clone()).unwrap_or_default();
+    blind
+        .then(|| Verdict::unknown(Reason::SettingsUnreadable, format!("what it had may still stand, since what others need is not known: {}", why())))
 }
 
 fn sum<'a>(world: &'a World, cases: &[Case], basis: Basis<'a>) -> Sum<'a> {
     let mut derived = BTreeMap::new();
     let (mut union, mut kept) = (Wanted::default(), Wanted::default());
     if let (Ok(parts), true) = (&basis.seen, basis.is_served()) {
+        let mut observers = 0;
         for (index, case) in cases.iter().enumerate() {
-            let observing = case.active.reason == Reason::Observing;
+            let observing = case.active.reason == Reason::Observing && observers < OBSERVED;
+            observers += usize::from(observing);
             let Some(grant) = case.grant.as_ref().filter(|_| case.standing || observing) else { continue };
             let wanted = derive(grant, parts.sight());
             if case.standing {
@@ -176,16 +202,21 @@ fn sum<'a>(world: &'a World, cases: &[Case], basis: Basis<'a>) -> Sum<'a> {
 
 fn fold(world: &World, cases: &[Case], basis: &Basis<'_>, union: &Wanted, kept: &Wanted) -> Folded {
     // Without sight of what decides, no more than what nobody declares is taken away.
-    let features: BTreeSet<Feature> = cases
-        .iter()
-        .filter(|c| c.effective)
-        .filter_map(|c| c.grant.as_ref())
-        .flat_map(|g| &g.grants)
-        .flat_map(|g| g.features.iter().copied())
-        .collect();
-    let blind = basis.seen.is_err() && !basis.is_idle() && !features.is_empty();
+    let at_most = at_most(cases);
+    let blind = basis.is_blind() && !at_most.features.is_empty();
     let service_account = basis.agent.as_ref().map(|agent| agent.service_account.as_str());
-    objects::fold(world, Order { wanted: union, kept, service_account, at_most: blind.then_some(&features) })
+    objects::fold(world, Order { wanted: union, kept, service_account, at_most: blind.then_some(&at_most) })
+}
+
+/// The most that the objects in effect can ask for, whatever the Applications are.
+fn at_most(cases: &[Case]) -> AtMost {
+    let mut most = AtMost::default();
+    for grant in cases.iter().filter(|c| c.effective).filter_map(|c| c.grant.as_ref()).flat_map(|g| &g.grants) {
+        most.features.extend(grant.features.iter().copied());
+        most.secrets |= grant.secrets != Secrets::None;
+        most.cluster |= grant.cluster_scoped;
+    }
+    most
 }
 
 /// What each observing object would change: what there is to change with it, without what there is to change anyway.

@@ -114,6 +114,12 @@ pub fn to_review(plan: &Plan<Applied>) -> BTreeSet<Question> {
     proofs.chain(effective().flat_map(|o| negative(o, &plan.union)).map(|(asked, _)| asked)).collect()
 }
 
+/// What must not be allowed, of all objects.
+#[must_use]
+pub fn negatives(plan: &Plan<Applied>) -> BTreeSet<Question> {
+    plan.outlooks.iter().filter(|o| o.effective).flat_map(|o| negative(o, &plan.union)).map(|(asked, _)| asked).collect()
+}
+
 /// What is granted and was answered with no.
 #[must_use]
 pub fn doubtful(plan: &Plan<Applied>, reviews: &Reviews) -> BTreeSet<Question> {

@@ -21,7 +21,10 @@ pub fn status(outlook: &Outlook, plan: &Plan<Applied>, reviews: &Reviews, failur
     let access = &outlook.access;
     let empty = LiveResourceAccessStatus::default();
     let before = access.status.as_ref().unwrap_or(&empty);
-    let (proven, (confined, mut excess)) = if outlook.effective {
+    let (proven, (confined, mut excess)) = if let Some(blind) = outlook.blind.as_ref().filter(|_| outlook.effective) {
+        let unknown = || Verdict::unknown(Reason::NotChecked, format!("what the agent needs is not known: {}", blind.message));
+        (unknown(), (unknown(), Vec::new()))
+    } else if outlook.effective {
         (review::proof(outlook, reviews), review::confinement(outlook, &plan.union, reviews))
     } else {
         let nothing = || {
@@ -55,8 +58,13 @@ pub fn status(outlook: &Outlook, plan: &Plan<Applied>, reviews: &Reviews, failur
         proven: review::is_proven(name, place, reviews),
     });
     let mut namespaces: Vec<NamespaceGrant> = granted.take(NAMESPACES + 1).collect();
-    let truncated = namespaces.len() > NAMESPACES;
+    let mut truncated = namespaces.len() > NAMESPACES;
     namespaces.truncate(NAMESPACES);
+    if outlook.effective && outlook.blind.is_some() {
+        // What stands there stands still.
+        namespaces = before.namespaces.iter().map(|known| NamespaceGrant { proven: None, ..known.clone() }).collect();
+        truncated = before.truncated;
+    }
     excess.truncate(EXCESS);
     LiveResourceAccessStatus {
         observed_generation: generation,

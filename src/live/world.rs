@@ -1,7 +1,7 @@
 //! What is seen of one agent and its cluster: the input of every plan. Pure data; filled by `cluster_io`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -114,10 +114,24 @@ impl World {
         self.roles.is_ok() && self.role_bindings.is_ok() && self.cluster_role.is_ok() && self.cluster_role_binding.is_ok()
     }
 
-    /// Whether an object that cannot be parsed keeps what it has: then nothing is taken away, for nobody knows what is its.
+    /// Whether an object that cannot be parsed keeps what it has in a namespace, or in the cluster: then nothing is taken away there, for
+    /// nobody knows what is its. Where its status says what it has, that is all that is kept.
     #[must_use]
-    pub fn is_frozen(&self) -> bool {
-        !self.ending() && self.stopped().is_none() && self.unreadable.iter().any(Unreadable::is_frozen)
+    pub fn is_frozen_in(&self, namespace: Option<&str>) -> bool {
+        let keeps = |one: &Unreadable| one.is_frozen() && one.may_have(namespace);
+        !self.ending() && self.stopped().is_none() && self.unreadable.iter().any(keeps)
+    }
+
+    /// The kinds among which something of ours may be left unseen.
+    #[must_use]
+    pub fn unseen(&self) -> BTreeSet<String> {
+        let kinds = [
+            self.roles.as_ref().map(drop),
+            self.role_bindings.as_ref().map(drop),
+            self.cluster_role.as_ref().map(drop),
+            self.cluster_role_binding.as_ref().map(drop),
+        ];
+        kinds.into_iter().filter_map(Result::err).map(ToString::to_string).collect()
     }
 
     /// The same world at this time: what cannot be parsed is frozen within its validity only.

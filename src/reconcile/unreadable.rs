@@ -1,5 +1,7 @@
 //! An object of ours that this version cannot parse: what it has is frozen, never widened, and its end is honoured all the same. Pure.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -22,6 +24,8 @@ pub struct Unreadable {
     pub conditions: Option<Vec<Condition>>,
     /// `spec.side`, where a resource has sides: whichever serves that one keeps it.
     pub side: Option<String>,
+    /// The namespaces in which its status says that it has something; `None`: it does not say so.
+    pub namespaces: Option<BTreeSet<String>>,
     /// Whether it is outside of its validity. Set by the world.
     pub over: bool,
 }
@@ -36,7 +40,14 @@ impl Unreadable {
         let whole = part("/status").is_none_or(|status| serde_json::from_value::<S>(status.clone()).is_ok());
         let said = part("/status/conditions").and_then(|said| serde_json::from_value(said.clone()).ok()).unwrap_or_default();
         let side = part("/spec/side").and_then(Value::as_str).map(ToOwned::to_owned);
-        Self { metadata, error, validity, conditions: whole.then_some(said), side, over: false }
+        Self { metadata, error, validity, conditions: whole.then_some(said), side, namespaces: namespaces_of(object), over: false }
+    }
+
+    /// Whether it may have something in a namespace, or in the cluster where none is given.
+    #[must_use]
+    pub fn may_have(&self, namespace: Option<&str>) -> bool {
+        let (Some(known), Some(namespace)) = (&self.namespaces, namespace) else { return true };
+        known.contains(namespace)
     }
 
     /// All of them at this time, if any is on the other side of its validity then.
@@ -83,4 +94,13 @@ impl Unreadable {
         (conditions != *before)
             .then(|| json!({"metadata": {"uid": self.metadata.uid}, "status": {"observedGeneration": generation, "conditions": conditions}}))
     }
+}
+
+/// The namespaces that a status lists (`status.namespaces`), if it lists all of them.
+fn namespaces_of(object: &Value) -> Option<BTreeSet<String>> {
+    let listed = object.pointer("/status/namespaces")?.as_array()?;
+    if object.pointer("/status/truncated").is_some_and(|truncated| truncated != &Value::Bool(false)) {
+        return None;
+    }
+    listed.iter().map(|one| Some(one.get("name")?.as_str()?.to_owned())).collect()
 }

@@ -1,6 +1,7 @@
 //! Tests of the derivation and of what it rests on.
 
 mod agent;
+mod blind;
 mod derive;
 pub mod fixtures;
 mod forged;
