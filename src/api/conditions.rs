@@ -91,6 +91,18 @@ impl ConditionType {
         Self::Ready,
     ];
 
+    /// Those of a `LiveResourceAccess` of side Principal.
+    pub const PRINCIPAL: [Self; 8] = [
+        Self::Accepted,
+        Self::Active,
+        Self::InstanceReady,
+        Self::RedisProxyConfigured,
+        Self::NetworkReady,
+        Self::AgentReachable,
+        Self::ClockSynced,
+        Self::Ready,
+    ];
+
     /// The name in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -286,6 +298,40 @@ reasons! {
     HoldsExec,
     /// The agent may change resources where no object says so.
     HoldsWrite,
+    /// The principal listens on its own machine only, where no agent can reach it.
+    ListensOnLoopback,
+    /// The principal's Redis proxy speaks TLS and argocd-server does not, or the other way round.
+    RedisTLSMismatch,
+    /// The principal takes its own Redis proxy for its Redis.
+    RedisLoop,
+    /// An application controller runs beside the principal, and works on the agents' Applications as well.
+    ApplicationControllerOnHub,
+    /// The principal's Redis proxy is switched off.
+    RedisProxyDisabled,
+    /// argocd-server asks the principal's Redis proxy, and has started since that was set.
+    Set,
+    /// The address is set, and argocd-server has not started since; it reads it only then.
+    RestartPending,
+    /// redisAddress leads to no Service of the namespace, or not to the principal; nothing is set, or argocd-server would lose its Redis.
+    ServiceMissing,
+    /// No NetworkPolicy selects the principal, so that none is needed.
+    NoPolicy,
+    /// The NetworkPolicies let argocd-server reach the principal's resource proxy. Whether the cluster's network enforces any is not known.
+    Open,
+    /// NetworkPolicies select the principal, and none lets argocd-server reach its resource proxy.
+    Blocked,
+    /// Every agent that was asked has answered.
+    Answered,
+    /// No agent was asked (yet).
+    NotProbed,
+    /// The agent is not connected to the principal (502).
+    AgentDisconnected,
+    /// The principal does not accept the client certificate of the agent's cluster Secret (401, or none at all).
+    CertificateRefused,
+    /// The agent is connected and did not answer in time (504).
+    AgentTimeout,
+    /// The principal's resource proxy did not answer, or not as it should.
+    ProxyUnreachable,
     /// Everything declared is in place and proven.
     Ready,
 }

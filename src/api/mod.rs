@@ -56,5 +56,8 @@ pub const ABANDON: &str = "argocd-access.dev/abandon";
 /// Label on objects of ours: the namespace of the instance that they serve.
 pub const INSTANCE_LABEL: &str = "argocd-access.dev/instance";
 
+/// Annotation on the template of argocd-server's pods: the `redis.server` of ours with which they start.
+pub const REDIS_ANNOTATION: &str = "argocd-access.dev/redis-server";
+
 /// Annotation on an instance's argocd-cm (any value, for example why): everything is withdrawn, and stays so until it is removed.
 pub const STOP: &str = "argocd-access.dev/stop";

@@ -87,9 +87,14 @@ fn runs_server(container: &Container) -> bool {
     words(container).any(|word| word.rsplit('/').next() == Some("argocd-server"))
 }
 
-fn read_server(deployment: &Deployment, params: Option<&Data>) -> Server {
+/// The container of a Deployment of argocd-server that runs it.
+pub(crate) fn server_container(deployment: &Deployment) -> Option<&Container> {
     let containers = containers(deployment);
-    let main = containers.iter().find(|c| runs_server(c)).or_else(|| containers.first());
+    containers.iter().find(|c| runs_server(c)).or_else(|| containers.first())
+}
+
+fn read_server(deployment: &Deployment, params: Option<&Data>) -> Server {
+    let main = server_container(deployment);
     let pod = deployment.spec.as_ref().and_then(|s| s.template.spec.as_ref());
     let setting = |flag: &str, env: &str| setting(main, params, flag, env);
     // A list that is given several times is joined.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
 use super::world::World;
+use crate::argocd::pods;
 use crate::config::RestartServer;
 use crate::ownership::managed_fields;
 use crate::reconcile::shared;
@@ -21,14 +21,7 @@ const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 pub fn any_pod_from_before(world: &World, time: Timestamp) -> Option<bool> {
     let server = world.server().ok()?.ok()?;
     let pods = world.pods.as_ref().ok()?;
-    let is_server =
-        |labels: &BTreeMap<String, String>| !server.pod_labels.is_empty() && server.pod_labels.iter().all(|(k, v)| labels.get(k) == Some(v));
-    let servers = pods.iter().filter(|p| p.metadata.labels.as_ref().is_some_and(is_server));
-    let started = |p: &Pod| p.status.as_ref().and_then(|s| s.start_time.as_ref()).or(p.metadata.creation_timestamp.as_ref()).map(|t| t.0);
-    // Times are whole seconds: a pod that is made in the very second of the change tells by its template that it came after a restart.
-    let restarted = |p: &Pod| is_after(p.metadata.annotations.as_ref(), time);
-    let mut before = servers.filter(|p| !restarted(p)).filter_map(|p| started(p));
-    Some(before.any(|start| start <= time))
+    Some(pods::any_from_before(pods, &server.pod_labels, time, |annotations| is_after(Some(annotations), time)))
 }
 
 fn is_after(annotations: Option<&BTreeMap<String, String>>, time: Timestamp) -> bool {

@@ -6,6 +6,7 @@ use super::grant::{self, Access};
 use super::world::World;
 use crate::api::LiveResourceAccess;
 use crate::api::conditions::{Reason, Verdict};
+use crate::config::InstanceConfig;
 use crate::reconcile::active::{self, Circumstances, age, in_time, waits_for_its_time};
 use crate::reconcile::clock::Clock;
 use crate::reconcile::stop;
@@ -46,7 +47,7 @@ fn judge_one(world: &World, access: Arc<LiveResourceAccess>, clock: Clock) -> Ca
         deleted: access.metadata.deletion_timestamp.is_some(),
         instance_going: world.is_going(world.namespace()),
         withdraw_all: world.withdraw_all,
-        stopped: not_enabled(world).or_else(|| world.stopped().map(|why| stop::verdict(world.namespace(), why))),
+        stopped: not_enabled(&world.settings).or_else(|| world.stopped().map(|why| stop::verdict(world.namespace(), why))),
         suspended: access.spec.suspend,
         mode: access.spec.mode,
     });
@@ -57,7 +58,9 @@ fn judge_one(world: &World, access: Arc<LiveResourceAccess>, clock: Clock) -> Ca
     Case { access, accepted, active, grant, instance: None, standing, effective }
 }
 
-fn not_enabled(world: &World) -> Option<Verdict> {
+/// What is said where the resource is not served.
+#[must_use]
+pub fn not_enabled(settings: &InstanceConfig) -> Option<Verdict> {
     let message = "this operator does not serve LiveResourceAccess; everything is withdrawn: set the chart value live.enabled to true";
-    (!world.settings.live.enabled).then(|| Verdict::no(Reason::NotEnabled, message))
+    (!settings.live.enabled).then(|| Verdict::no(Reason::NotEnabled, message))
 }

@@ -168,6 +168,10 @@ fn missing_agent(missing: &NoAgent, namespace: &str) -> Verdict {
         NoAgent::NotNamed(name) => {
             Verdict::no(Reason::NotFound, format!("there is no Deployment {namespace}/{name}, as spec.agent.deployment names it"))
         }
+        NoAgent::NotThis(name) => Verdict::no(
+            Reason::NotFound,
+            format!("the Deployment {namespace}/{name}, which spec.agent.deployment names, is no argocd-agent by its labels and by what it runs"),
+        ),
         NoAgent::Ambiguous(names) => Verdict::no(
             Reason::Ambiguous,
             format!("more than one Deployment in {namespace} looks like an argocd-agent: {}; name one in spec.agent.deployment", names.join(", ")),

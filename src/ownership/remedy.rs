@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::owner::{Keeper, Owner};
 use crate::api::FIELD_MANAGER;
+use crate::argocd::ARGOCD_CMD_PARAMS_CM;
 use crate::argocd::tracking::Place;
 use crate::shell::word;
 
@@ -11,6 +12,7 @@ use crate::shell::word;
 #[must_use]
 pub fn helm_values(place: Place<'_>, path: &[&str], value: &str) -> String {
     match (place.kind, path) {
+        ("ConfigMap", ["data", key]) if place.name == ARGOCD_CMD_PARAMS_CM => format!("configs.params.\"{key}\": \"{value}\""),
         ("ConfigMap", ["data", key]) => format!("configs.cm.\"{key}\": \"{value}\""),
         ("Ingress", ["metadata", "annotations", key]) => format!("server.ingress.annotations.\"{key}\": \"{value}\""),
         ("BackendConfig", ["spec", key]) => format!("server.ingress.gke.backendConfig.{key}: {value}"),
@@ -42,6 +44,10 @@ pub fn change(owner: &Owner, place: Place<'_>, path: &[&str], value: &str) -> St
             ["metadata", "annotations", key] if place.kind == "Ingress" => {
                 let made_from = Place { group: "argoproj.io", kind: "ArgoCD", name: cr, ..place };
                 kubectl(made_from, &["spec", "server", "ingress", "annotations", key], value)
+            }
+            ["data", key] if place.name == ARGOCD_CMD_PARAMS_CM => {
+                let made_from = Place { group: "argoproj.io", kind: "ArgoCD", name: cr, ..place };
+                kubectl(made_from, &["spec", "cmdParams", key], value)
             }
             _ => kubectl(place, path, value),
         },

@@ -1,5 +1,5 @@
-//! Values of ours in an object that belongs to somebody else: argocd-cm's exec keys, an Ingress's annotations, the `extraConfig` of an
-//! `ArgoCD`, the time-out of a `BackendConfig`. Pure.
+//! Values of ours in an object that belongs to somebody else: argocd-cm's exec keys, argocd-cmd-params-cm's `redis.server`, an Ingress's
+//! annotations, the `extraConfig` of an `ArgoCD`, the time-out of a `BackendConfig`. Pure.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::surroundings::Surroundings;
 use super::withheld::Withheld;
 use super::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 use crate::api::status::Change;
-use crate::argocd::{EXEC_ENABLED, EXEC_SHELLS};
+use crate::argocd::{ARGOCD_CMD_PARAMS_CM, EXEC_ENABLED, EXEC_SHELLS, REDIS_SERVER};
 use crate::ingress::{self, Want};
 use crate::ownership::before::{ANNOTATION, Before, Reading};
 use crate::ownership::behalf::Name;
@@ -110,6 +110,7 @@ impl<'a> Object<'a> {
         match self.target.kind {
             Kind::Ingress => ingress::ours().any(|key| Section::Annotations.name(key) == name),
             Kind::BackendConfig => name == Section::Spec.name(ingress::gce::FIELD),
+            Kind::ConfigMap if self.target.name == ARGOCD_CMD_PARAMS_CM => name == Section::Data.name(REDIS_SERVER),
             _ => [Section::Data, Section::ExtraConfig].iter().any(|s| [EXEC_ENABLED, EXEC_SHELLS].iter().any(|key| s.name(key) == name)),
         }
     }
@@ -155,7 +156,7 @@ pub fn fold(around: &impl Surroundings, object: Object<'_>, fields: &[Field], at
         folded.wanted.writes.push(narrow.write(&object, name, Direction::Narrow, "give former values back"));
     } else if widen.changed(&fold.before) {
         let name = fold.name_to_set_in(&widen);
-        folded.wanted.writes.push(widen.write(&object, name, Direction::Widen, "set what the terminal needs"));
+        folded.wanted.writes.push(widen.write(&object, name, Direction::Widen, "set what is needed"));
     } else if forget || (managed_fields::ours_present(object.meta) && (idle || yields)) {
         folded.wanted.writes.push(leave(object.target, object.layer, object.meta, forget));
     }

@@ -18,6 +18,8 @@ pub enum Kind {
     Deployment,
     /// `networking.k8s.io/v1`
     Ingress,
+    /// `networking.k8s.io/v1`
+    NetworkPolicy,
     /// `rbac.authorization.k8s.io/v1`
     Role,
     /// `rbac.authorization.k8s.io/v1`
@@ -50,6 +52,7 @@ impl Kind {
             Self::ConfigMap => ("v1", "ConfigMap", "configmaps"),
             Self::Deployment => ("apps/v1", "Deployment", "deployments"),
             Self::Ingress => ("networking.k8s.io/v1", "Ingress", "ingresses"),
+            Self::NetworkPolicy => ("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
             Self::Role => ("rbac.authorization.k8s.io/v1", "Role", "roles"),
             Self::RoleBinding => ("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
             Self::ClusterRole => ("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles"),
@@ -143,6 +146,10 @@ pub enum Layer {
     Live,
     /// The Events, logs and terminals that an agent may reach, by roles of the chart.
     LiveShipped,
+    /// Whether argocd-server may reach the principal of argocd-agent.
+    Network,
+    /// Which Redis argocd-server asks, and its restart.
+    Redis,
     /// argocd-rbac-cm and AppProjects: the first to go and the last to come, since only its lines decide over open sessions.
     Policy,
 }
@@ -246,6 +253,8 @@ impl Write {
             // A terminal is the last to come and the first to go.
             Layer::Live => 2,
             Layer::LiveShipped => 3,
+            Layer::Network => 2,
+            Layer::Redis => 3,
         };
         let (phase, rank) = match (self.direction, self.layer) {
             (Direction::Narrow, Layer::Policy | Layer::LiveShipped) => (0, 0),

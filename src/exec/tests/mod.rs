@@ -1,6 +1,6 @@
 //! Tests of the plan: worlds in, writes and verdicts out.
 
-mod fields;
+pub mod fields;
 pub mod fixtures;
 mod simulator;
 mod state_machine;
