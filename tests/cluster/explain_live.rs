@@ -237,6 +237,12 @@ async fn each_link_broken_for_real_is_named() {
     open("apps/Deployment/web").await;
     bench.kubectl(&edge, &["delete", "deployment", ACCOUNT]).await;
     bench.broken("apps/Deployment/web", "View", "live-agent-missing").await;
+    // The other side is known for what it is.
+    let principal = install("managed").replace("component: agent", "component: principal").replace("args: [agent]", "args: [principal]");
+    manifests::apply_text(&bench.cp.client(), &edge, &principal).await;
+    bench.broken("apps/Deployment/web", "View", "live-destination-here").await;
+    bench.kubectl(&edge, &["patch", "application", "web", "--type=merge", "-p", &elsewhere]).await;
+    bench.broken("apps/Deployment/web", "View", "live-control-plane").await;
 
     // Nothing can be told without a right, and a command line that is none prints nothing.
     bench.kubectl("", &["delete", "clusterrolebinding", "looker"]).await;

@@ -18,6 +18,8 @@ pub enum LiveCause {
     AgentAmbiguous,
     /// Its resource proxy is off.
     ProxyOff,
+    /// It is the other side.
+    ControlPlane,
     /// Its settings cannot be decided.
     AgentUndecided,
     /// It opens no terminals.
@@ -26,6 +28,8 @@ pub enum LiveCause {
     ApplicationMissing,
     /// It is of another project.
     ProjectDiffers,
+    /// In the control plane: it names the control plane's own cluster.
+    DestinationHere,
     /// It deploys elsewhere.
     Elsewhere,
     /// It does not have the resource.
@@ -80,14 +84,16 @@ pub enum LiveCause {
 
 impl LiveCause {
     /// All of them, in the order of the links.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 34] = [
         Self::AgentMissing,
         Self::AgentAmbiguous,
         Self::ProxyOff,
+        Self::ControlPlane,
         Self::AgentUndecided,
         Self::Autonomous,
         Self::ApplicationMissing,
         Self::ProjectDiffers,
+        Self::DestinationHere,
         Self::Elsewhere,
         Self::NotListed,
         Self::FeatureKind,
@@ -149,6 +155,13 @@ pub(super) const fn of(cause: LiveCause) -> Row {
             "the resource proxy of the agent is switched off, so that it answers no question about live resources",
             "switch it on where the agent's settings come from, and restart the agent",
         ),
+        LiveCause::ControlPlane => row(
+            "live-control-plane",
+            Name::Agent,
+            TELL,
+            "this is the control plane of argocd-agent, and the links of a request are in the cluster of the agent",
+            "ask there: --context or --kubeconfig, and the agent's namespace",
+        ),
         LiveCause::AgentUndecided => row(
             "live-agent-undecided",
             Name::Agent,
@@ -176,6 +189,13 @@ pub(super) const fn of(cause: LiveCause) -> Row {
             TELL,
             "the Application is of another project than the one that was named",
             "name the project that it is of",
+        ),
+        LiveCause::DestinationHere => row(
+            "live-destination-here",
+            Name::Application,
+            GONE,
+            "the Application in the control plane has the control plane's own cluster as its destination, so that argocd-server asks that one and not the agent",
+            "set spec.destination.name to the name of the agent, and leave spec.destination.server out",
         ),
         LiveCause::Elsewhere => row(
             "live-application-elsewhere",

@@ -50,6 +50,33 @@ pub fn look(question: &Question, observed: &Observed) -> Link {
     }
 }
 
+/// How it stands in the control plane, where it names the agent.
+#[must_use]
+pub fn in_control_plane(question: &Question, observed: &Observed) -> Link {
+    let app = match &observed.application {
+        Err(not_seen) => return not_readable(NAME, not_seen),
+        Ok(None) => {
+            return closed(
+                NAME,
+                LiveCause::ApplicationMissing,
+                format!("there is no Application {} in {}", question.app.name, question.app_namespace()),
+            );
+        }
+        Ok(Some(app)) => app,
+    };
+    let destination = &app.spec.destination;
+    if destination.is_in_cluster() {
+        let fact = format!("the destination of the Application {} is the cluster of the control plane itself", question.app.name);
+        return closed(NAME, LiveCause::DestinationHere, fact);
+    }
+    let cluster = [&destination.name, &destination.server].into_iter().flatten().find(|text| !text.is_empty());
+    let cluster = cluster.map_or("no cluster", String::as_str);
+    Link::open(
+        NAME,
+        format!("{} in {} names {cluster} (Secrets are not read, so not what its cluster Secret says)", question.app, question.app_namespace()),
+    )
+}
+
 /// What of the resource's line an Application has itself.
 enum Top {
     /// The resource.

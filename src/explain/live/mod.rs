@@ -22,7 +22,7 @@ mod tests;
 pub use observed::Observed;
 pub use question::Question;
 
-use super::Explanation;
+use super::{Explanation, Name};
 
 /// So many names of others are said.
 const NAMED: usize = 5;
@@ -30,6 +30,9 @@ const NAMED: usize = 5;
 /// Walks the chain of a request to the agent of this cluster.
 #[must_use]
 pub fn explain(question: &Question, observed: &Observed) -> Explanation {
+    if observed.principal().is_some() {
+        return in_control_plane(question, observed);
+    }
     let search = owners::search(observed);
     let needs = rights::needed(question, observed, &search);
     let standing = rights::standing(&needs, &observed.reviews, observed.kubernetes_version.as_deref());
@@ -45,4 +48,14 @@ pub fn explain(question: &Question, observed: &Observed) -> Explanation {
             kubernetes::look(question, observed, &needs, &standing),
         ],
     }
+}
+
+/// Of the control plane little can be said by it: what the Application names. The rest is in the cluster of the agent.
+fn in_control_plane(question: &Question, observed: &Observed) -> Explanation {
+    let link = |name: Name| match name {
+        Name::Agent => agent::look(question, observed),
+        Name::Application => application::in_control_plane(question, observed),
+        other => super::after(other, "it is in the cluster of the agent"),
+    };
+    Explanation { links: Name::AGENT.into_iter().map(link).collect() }
 }

@@ -12,6 +12,7 @@ use crate::api::{GroupKind, LiveResourceAccess};
 use crate::argocd::deployed::{Deployed, DeployedResource};
 use crate::argocd::kinds::AppProject;
 use crate::live::agent::{self, Agent, NoAgent};
+use crate::live::deployment::Part;
 use crate::live::discovery::{Discovery, Known};
 use crate::live::review::Reviews;
 use crate::live::world::ConfigMaps;
@@ -100,6 +101,13 @@ impl Observed {
         accesses.sort_by(|a, b| crate::reconcile::active::age(&a.metadata).cmp(&crate::reconcile::active::age(&b.metadata)));
         let named = accesses.iter().find_map(|access| access.spec.agent.as_ref()?.deployment.as_deref().filter(|name| !name.is_empty()));
         Ok(agent::find(named, deployments, &self.config_maps))
+    }
+
+    /// The principal, where this is the control plane: it is here, and no agent is.
+    #[must_use]
+    pub fn principal(&self) -> Option<&str> {
+        matches!(self.agent(), Ok(Err(NoAgent::Missing))).then_some(())?;
+        Part::Principal.find(None, self.deployments.as_deref().ok()?).ok()?.metadata.name.as_deref()
     }
 
     /// What is known of a kind.

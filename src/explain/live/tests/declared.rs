@@ -80,7 +80,7 @@ fn the_command_declares_it_for_this_application_kind_and_namespace_and_waits() {
     assert_eq!((namespace.as_str(), objects.len()), ("argocd", 1));
     let spec = &objects[0]["spec"]["agent"];
     let grant = &spec["grants"][0];
-    assert_eq!(grant["features"], serde_json::json!(["Edit"]));
+    assert_eq!((&grant["features"], &grant["precision"]), (&serde_json::json!(["Edit"]), &serde_json::json!("Name")));
     assert_eq!(grant["applications"], serde_json::json!([{"project": "shop", "name": "web"}]));
     assert_eq!(grant["namespaces"], serde_json::json!({"names": ["shop"]}));
     let excluded: Vec<&str> = spec["exclude"].as_array().unwrap().iter().map(|kind| kind["kind"].as_str().unwrap()).collect();
