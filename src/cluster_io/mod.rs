@@ -7,6 +7,7 @@ pub mod apply;
 pub mod declared;
 pub mod discover;
 pub mod lease;
+pub mod probe;
 pub mod recent;
 pub mod report;
 pub mod review;
