@@ -21,11 +21,12 @@ use super::{CliError, InstanceArgs, connect};
 use crate::api::FIELD_MANAGER;
 use crate::cluster_io::lease;
 use crate::cluster_io::request;
-use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches};
+use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches, PrincipalWatches};
 use crate::config::{InstanceConfig, ServerRoles};
 use crate::controller::agent::AgentKeeper;
 use crate::controller::exec::ExecKeeper;
 use crate::controller::keeper::Keeper;
+use crate::controller::principal::PrincipalKeeper;
 use crate::controller::round::{Rounds, Verdict};
 use crate::metrics::Metrics;
 
@@ -79,12 +80,18 @@ pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     // All at once: an instance that cannot be restored must not keep the others from it, nor one resource the other.
     let one = |instance: &InstanceConfig| {
         let around = Arc::new(InstanceWatches::start(&client, instance.clone(), Arc::clone(&cluster), &Vec::new()));
-        let (mine, live) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let exec = ExecWatches::start(&client, Arc::clone(&around), args.instance.exec_cluster_role.clone(), &mine);
-        let agent = AgentWatches::start(&client, around, args.instance.shipped(), &live);
+        let told: [Arc<Notify>; 3] = Default::default();
+        let [mine, live, principal] = &told;
+        let exec = ExecWatches::start(&client, Arc::clone(&around), args.instance.exec_cluster_role.clone(), mine);
+        let agent = AgentWatches::start(&client, Arc::clone(&around), args.instance.shipped(), live);
+        let hub = PrincipalKeeper::new(PrincipalWatches::start(&client, around, principal), &client, principal);
         let deadline = if args.wait { deadline } else { Instant::now() + Duration::from_secs(20) };
-        let (exec, agent) = (rounds(&client, ExecKeeper::new(exec)), rounds(&client, AgentKeeper::new(agent)));
-        async move { <[_; 2]>::from(tokio::join!(withdraw(exec, &mine, deadline), withdraw(agent, &live, deadline))) }
+        let (exec, agent, hub) = (rounds(&client, ExecKeeper::new(exec)), rounds(&client, AgentKeeper::new(agent)), rounds(&client, hub));
+        async move {
+            let [mine, live, principal] = &told;
+            let ended = tokio::join!(withdraw(exec, mine, deadline), withdraw(agent, live, deadline), withdraw(hub, principal, deadline));
+            <[_; 3]>::from(ended)
+        }
     };
     let ended = futures::future::join_all(config.instances.iter().map(one)).await.into_iter().flatten();
     let left: Vec<String> = ended.filter_map(|one| one.err().map(|e| e.to_string())).collect();

@@ -15,11 +15,12 @@ use super::{CliError, connect};
 use crate::api::STOP;
 use crate::argocd::ARGOCD_CM;
 use crate::cluster_io::apply;
-use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches};
+use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches, PrincipalWatches};
 use crate::config::{InstanceConfig, ServerRoles};
 use crate::controller::agent::AgentKeeper;
 use crate::controller::exec::ExecKeeper;
 use crate::controller::keeper::Keeper;
+use crate::controller::principal::PrincipalKeeper;
 use crate::controller::round::{Left, Rounds, Verdict};
 use crate::live::world::Shipped;
 use crate::metrics::Metrics;
@@ -66,9 +67,9 @@ pub async fn stop(args: StopArgs) -> Result<(), CliError> {
     }
     say(&format!("stopped: {ARGOCD_CM} in {namespace} has the annotation {STOP}, and while it has, the operator grants nothing"));
     let deadline = Instant::now() + args.timeout;
-    let (exec, agent) = keepers(&client, &namespace);
-    let (exec, agent) = tokio::join!(one(&client, exec, deadline), one(&client, agent, deadline));
-    for target in [exec?, agent?].concat() {
+    let (exec, agent, principal) = keepers(&client, &namespace);
+    let all = tokio::join!(one(&client, exec, deadline), one(&client, agent, deadline), one(&client, principal, deadline));
+    for target in [all.0?, all.1?, all.2?].concat() {
         say(&format!("withdrawn: {target}"));
     }
     say(&format!(
@@ -86,7 +87,7 @@ async fn annotate(client: &Client, namespace: &str, why: Option<&str>) -> Result
 }
 
 /// What the instance's settings are is not known, and none of them matters for taking away.
-fn keepers(client: &Client, namespace: &str) -> (ExecKeeper, AgentKeeper) {
+fn keepers(client: &Client, namespace: &str) -> (ExecKeeper, AgentKeeper, PrincipalKeeper) {
     let mut settings = InstanceConfig::of(namespace);
     settings.server_roles = ServerRoles::InPlace;
     settings.live.enabled = true;
@@ -96,7 +97,9 @@ fn keepers(client: &Client, namespace: &str) -> (ExecKeeper, AgentKeeper) {
     let touched = Arc::new(Notify::new());
     let shipped = Shipped { events: String::new(), logs: String::new(), exec: String::new() };
     let exec = ExecWatches::start(client, Arc::clone(&around), String::new(), &touched);
-    (ExecKeeper::new(exec), AgentKeeper::new(AgentWatches::start(client, around, shipped, &touched)))
+    let agent = AgentWatches::start(client, Arc::clone(&around), shipped, &touched);
+    let principal = PrincipalWatches::start(client, around, &touched);
+    (ExecKeeper::new(exec), AgentKeeper::new(agent), PrincipalKeeper::new(principal, client, &touched))
 }
 
 /// Takes away what one resource has given, and returns where something was written.

@@ -6,6 +6,7 @@ pub mod exec;
 pub mod health;
 pub mod instance;
 pub mod keeper;
+pub mod principal;
 pub mod round;
 pub mod strays;
 
@@ -19,7 +20,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::cluster_io::lease::{Candidate, Leads, LeaseError};
-use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches};
+use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches, PrincipalWatches};
 use crate::config::Config;
 use crate::live::world::Shipped;
 use crate::metrics::Metrics;
@@ -27,6 +28,7 @@ use agent::AgentKeeper;
 use exec::ExecKeeper;
 use health::Health;
 use keeper::Keeper;
+use principal::PrincipalKeeper;
 
 /// Why the operator cannot run on.
 #[derive(Debug, thiserror::Error)]
@@ -86,9 +88,15 @@ pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>
         tracing::info!(instance = %config.namespace, live = config.live.enabled, "serving an Argo CD instance");
         let watches = Arc::new(InstanceWatches::start(&client, config.clone(), Arc::clone(&cluster), &touched.all()));
         let exec = ExecWatches::start(&client, Arc::clone(&watches), settings.shipped.exec.clone(), &touched.exec);
-        let agent = AgentWatches::start(&client, watches, settings.shipped.clone(), &touched.live);
+        let agent = AgentWatches::start(&client, Arc::clone(&watches), settings.shipped.clone(), &touched.live);
+        let principal = PrincipalWatches::start(&client, watches, &touched.principal);
+        let principal = PrincipalKeeper::new(principal, &client, &touched.principal);
         let serve = Serve { client: &client, recorder: &recorder, metrics: &metrics, health: &health, leads: candidate.leads(), stop: &stop };
-        let rounds = vec![serve.rounds(ExecKeeper::new(exec), &touched.exec), serve.rounds(AgentKeeper::new(agent), &touched.live)];
+        let rounds = vec![
+            serve.rounds(ExecKeeper::new(exec), &touched.exec),
+            serve.rounds(AgentKeeper::new(agent), &touched.live),
+            serve.rounds(principal, &touched.principal),
+        ];
         loops.spawn(instance::run(candidate, rounds));
     }
     let served = settings.config.instances.iter().map(|i| i.namespace.clone()).collect();
@@ -121,11 +129,12 @@ pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>
 struct Touched {
     exec: Arc<Notify>,
     live: Arc<Notify>,
+    principal: Arc<Notify>,
 }
 
 impl Touched {
     fn all(&self) -> Vec<Arc<Notify>> {
-        vec![Arc::clone(&self.exec), Arc::clone(&self.live)]
+        vec![Arc::clone(&self.exec), Arc::clone(&self.live), Arc::clone(&self.principal)]
     }
 }
 

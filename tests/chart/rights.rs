@@ -56,6 +56,37 @@ fn no_rule_is_about_secrets() {
 }
 
 #[test]
+fn of_secrets_only_those_of_named_agents_can_be_read() {
+    let secrets = |settings: &[&str]| -> Vec<String> {
+        let rendered = render(settings);
+        rendered.rules().into_iter().filter(|(_, rule)| rule.to_string().contains("secret")).map(|(_, rule)| rule.to_string()).collect()
+    };
+    let rules = secrets(&["live.enabled=true", "live.agents={edge-1,edge-2}"]);
+    let expected =
+        serde_json::json!({"apiGroups": [""], "resourceNames": ["cluster-edge-1", "cluster-edge-2"], "resources": ["secrets"], "verbs": ["get"]});
+    assert_eq!(rules, [expected.to_string()]);
+    assert!(secrets(&["live.agents={edge-1}"]).is_empty(), "off is off");
+}
+
+#[test]
+fn the_control_plane_is_written_to_only_where_live_resources_are_served() {
+    let rules = |settings: &[&str], needle: &str, verb: &str| {
+        let rendered = render(settings);
+        rendered.rules().into_iter().filter(|(_, rule)| rule.to_string().contains(needle) && strings(rule, "verbs").contains(&verb)).count()
+    };
+    for (needle, verb) in [("networkpolicies", "create"), ("networkpolicies", "patch"), ("statefulsets", "list")] {
+        assert_eq!(rules(&["live.ceiling.view=false"], needle, verb), 0, "{needle} {verb}");
+        assert_eq!(rules(&["live.enabled=true", "live.ceiling.view=false"], needle, verb), 1, "{needle} {verb}");
+    }
+    let writes = |settings: &[&str]| {
+        let rendered = render(settings);
+        let all = rendered.rules().into_iter().filter(|(_, rule)| strings(rule, "verbs").contains(&"patch"));
+        all.filter(|(_, rule)| strings(rule, "resourceNames").contains(&"argocd-cmd-params-cm")).count()
+    };
+    assert_eq!((writes(&[]), writes(&["live.enabled=true"])), (0, 1));
+}
+
+#[test]
 fn bind_is_allowed_for_the_chart_s_own_fixed_cluster_roles_and_nothing_else() {
     for rendered in every_rendering() {
         let mut fixed = vec![name(rendered.object("ClusterRole", "-exec")).to_owned()];

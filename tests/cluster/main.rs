@@ -10,6 +10,7 @@
 //! * [`confinement`], [`stop`]: what argocd-server may not do, whatever its rights; and taking everything back at once.
 //! * [`state_machine`]: random lives of whole instances; [`sequences`] is what it shares with the unit tests. [`killed`]: killed at any write.
 //! * [`uninstall`]: removing the operator, with its hooks and without.
+//! * [`live`], [`live_principal`]: live resources, on both sides.
 //! * [`schema`], [`live_schema`]: the CustomResourceDefinitions. [`operator`]: the program itself.
 //! * [`plan`]: what would change. [`explain`], [`explain_live`]: what keeps a person from a terminal, and from a live resource.
 //! * [`world`] and [`hands`] are what these share; [`bench`] and [`bench_operator`] test the test bench.
@@ -44,6 +45,7 @@ mod killed;
 mod layers;
 mod leadership;
 mod live;
+mod live_principal;
 mod live_schema;
 mod operated;
 mod operator;

@@ -8,7 +8,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::{
-    support::{edge, eventually, eventually::that, manifests},
+    support::{edge, eventually, eventually::that, hub, manifests},
     world::{SOON, Team, example},
 };
 
@@ -25,9 +25,12 @@ const EXPECTED: &[Expected] = &[
     Expected { file: "live-namespaces.yaml", namespaces: &[("shop", "View Events Logs"), ("shop-labelled", "View Events Logs")] },
 ];
 
+/// The one of the other side.
+const CONTROL_PLANE: &str = "live-principal.yaml";
+
 /// The files that are tried here.
 pub fn tried() -> BTreeSet<String> {
-    EXPECTED.iter().map(|expected| expected.file.to_owned()).collect()
+    EXPECTED.iter().map(|expected| expected.file).chain([CONTROL_PLANE]).map(ToOwned::to_owned).collect()
 }
 
 const NAMESPACES: &str = "
@@ -68,4 +71,20 @@ async fn every_example_of_live_resources_reaches_what_it_promises() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn the_example_of_a_control_plane_reaches_what_it_promises() {
+    let team = Team::with_values("{instance: {restartServer: WhenNeeded}, live: {enabled: true}}").await;
+    hub::install(&team.client(), &team.namespace, &[hub::PRINCIPAL, hub::REDIS_PROXY, hub::CLOSED]).await;
+    let mut object: Value = serde_yaml::from_str(&example(CONTROL_PLANE)).unwrap();
+    object["metadata"]["namespace"] = json!(team.namespace);
+    let api: Api<LiveResourceAccess> = Api::namespaced(team.client(), &team.namespace);
+    api.patch("hub", &PatchParams::apply("test"), &Patch::Apply(&object)).await.unwrap();
+    eventually("the control plane is ready", SOON, async || {
+        let status = api.get("hub").await.map_err(|e| e.to_string())?.status.unwrap_or_default();
+        let ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
+        that(ready, || format!("{status:#?}\n{}", team.release.kubelet.operator_log()))
+    })
+    .await;
 }

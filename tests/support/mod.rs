@@ -28,6 +28,7 @@ pub mod control_plane;
 pub mod edge;
 pub mod eventually;
 pub mod fronts;
+pub mod hub;
 pub mod instance;
 pub mod kubelet;
 pub mod kwok;
