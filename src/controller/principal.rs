@@ -111,8 +111,8 @@ impl Keeper for PrincipalKeeper {
         principal::plan(world, now)
     }
 
-    fn debts(_: &Plan<Prepared>) -> BTreeSet<String> {
-        BTreeSet::new()
+    fn debts(plan: &Plan<Prepared>) -> BTreeSet<String> {
+        plan.unseen.clone()
     }
 
     async fn review(&mut self, _: &Client, plan: &Plan<Applied>, _: &BTreeSet<Target>) {

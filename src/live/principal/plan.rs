@@ -44,6 +44,8 @@ pub struct Plan<State = Prepared> {
     pub next: Option<jiff::Timestamp>,
     /// What was seen of values that somebody else may rewrite.
     pub looks: Vec<Look>,
+    /// Kinds that cannot be seen, so that it is not known whether something of ours is left among them.
+    pub unseen: BTreeSet<String>,
     state: PhantomData<State>,
 }
 
@@ -77,8 +79,8 @@ impl declared::Plan for Plan<Prepared> {
     }
 
     fn applied(self) -> Plan<Applied> {
-        let Self { writes, outlooks, unreadable, instance, agents, next, looks, state: _ } = self;
-        Plan { writes, outlooks, unreadable, instance, agents, next, looks, state: PhantomData }
+        let Self { writes, outlooks, unreadable, instance, agents, next, looks, unseen, state: _ } = self;
+        Plan { writes, outlooks, unreadable, instance, agents, next, looks, unseen, state: PhantomData }
     }
 }
 
@@ -106,8 +108,10 @@ pub fn plan(world: &World, now: jiff::Timestamp) -> Plan<Prepared> {
     let sum = sum(world, &cases, &at);
     let observed = observe(world, &cases, &sum, &at);
     let held = hold(world);
-    let wanted: Vec<Write> = sum.wanted.writes.iter().filter(|w| may_be_sent(world, w, held.as_ref())).cloned().collect();
-    let withdrawn = world.in_sight() && wanted.iter().all(|w| w.direction == Direction::Widen);
+    let all = &sum.wanted.writes;
+    let wanted: Vec<Write> = all.iter().filter(|w| may_be_sent(world, w, held.as_ref())).cloned().collect();
+    // What is kept back counts: an object is not let go while something that it had stays.
+    let withdrawn = world.in_sight() && all.iter().all(|w| w.direction == Direction::Widen);
     let releases = cases.iter().map(|c| &c.access.metadata).chain(world.unreadable.iter().map(|u| &u.metadata));
     let releases = releases.filter(|meta| is_released(world, meta, withdrawn)).map(|meta| finalizer::drop(Kind::LiveResourceAccess, meta)).collect();
     let outlooks =
@@ -120,6 +124,7 @@ pub fn plan(world: &World, now: jiff::Timestamp) -> Plan<Prepared> {
         agents: answers::wanted(&cases, &world.settings),
         next,
         looks: sum.wanted.looks,
+        unseen: world.unseen(),
         state: PhantomData,
     }
 }

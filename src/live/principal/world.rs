@@ -1,6 +1,7 @@
 //! What is seen of one control plane: the input of every plan. Pure data; filled by `cluster_io`.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -118,6 +119,13 @@ impl World {
     #[must_use]
     pub fn in_sight(&self) -> bool {
         self.params_cm.is_ok() && self.network_policies.is_ok() && self.deployments.is_ok()
+    }
+
+    /// The kinds among which something of ours may be left unseen.
+    #[must_use]
+    pub fn unseen(&self) -> BTreeSet<String> {
+        let kinds = [self.params_cm.as_ref().map(drop), self.network_policies.as_ref().map(drop)];
+        kinds.into_iter().filter_map(Result::err).map(ToString::to_string).collect()
     }
 
     /// Whether an object that cannot be parsed keeps what it has: then nothing is taken away, for nobody knows what is its.
