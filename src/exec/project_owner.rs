@@ -85,6 +85,7 @@ impl<'a> List<'a> {
             stands,
             by: self.holding.last_writer(&PATH),
             sets: then.is_some(),
+            back: false,
             note: record(text(now)),
             next: then.and_then(|roles| record(text(&roles.iter().collect::<Vec<_>>()))),
             field,

@@ -40,6 +40,8 @@ pub struct Look {
     pub by: Option<Writer>,
     /// The plan sets it.
     pub sets: bool,
+    /// The plan gives the former value back.
+    pub back: bool,
     /// What is remembered of what stands there now.
     pub note: Option<Record>,
     /// What will be remembered once the plan has set it.
@@ -143,9 +145,9 @@ impl Contests {
                 contest.standing = true;
                 contest.note.clone_from(&look.next);
                 contest.over = look.version;
-            } else if look.note.is_none() {
-                // Given back by ourselves: that it is gone is nobody's doing, should it be wanted again before the next look.
-                contest.standing = false;
+            } else if look.back {
+                // That it is gone is nobody's doing, should it be wanted again before the next look.
+                (contest.standing, contest.note) = (false, None);
                 contest.over = look.version;
             }
         }
@@ -194,7 +196,7 @@ mod tests {
 
     fn look(stands: bool, manager: &str) -> Look {
         let by = Some(Writer { manager: manager.to_owned(), at: None });
-        Look { field: field(), uid: "u".to_owned(), version: None, stands, by, sets: !stands, note: None, next: None }
+        Look { field: field(), uid: "u".to_owned(), version: None, stands, by, sets: !stands, back: stands, note: None, next: None }
     }
 
     fn second(n: i64) -> Timestamp {
@@ -209,7 +211,7 @@ mod tests {
             let set = look(false, "kubectl");
             assert_eq!(contests.rival(&set), None, "time {n}");
             contests = contests.saw(std::slice::from_ref(&set)).wrote(std::slice::from_ref(&set), std::slice::from_ref(&target));
-            let back = look(true, "kubectl");
+            let back = Look { note: Some(Record::default()), ..look(true, "kubectl") };
             contests = contests.saw(std::slice::from_ref(&back)).wrote(std::slice::from_ref(&back), std::slice::from_ref(&target));
         }
     }

@@ -55,6 +55,7 @@ pub fn permit(around: &impl Surroundings, list: List<'_>, looks: &mut Vec<Look>)
         stands,
         by: holding.last_writer(list.path),
         sets: false,
+        back: false,
         note: None,
         next: None,
     };

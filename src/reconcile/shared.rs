@@ -233,6 +233,7 @@ impl<S: Surroundings> Fold<'_, S> {
             stands: ours,
             by,
             sets: false,
+            back: false,
             note: record.clone().filter(|_| ours),
             next: None,
         };
@@ -259,7 +260,7 @@ impl<S: Surroundings> Fold<'_, S> {
                     from: current.map(ToOwned::to_owned),
                     to,
                 });
-                look.sets = desired.is_some();
+                (look.sets, look.back) = (desired.is_some(), desired.is_none());
                 look.next.clone_from(&record);
                 draft.put(&name, record);
                 draft.values.push((field.section, field.key.clone(), value));
