@@ -261,7 +261,8 @@ mod tests {
     fn the_rows_stand_in_the_order_of_the_links() {
         let terminal = Cause::TERMINAL.into_iter().filter_map(Cause::link).collect();
         let live = LiveCause::ALL.into_iter().filter_map(|c| Cause::Live(c).link()).collect();
-        for (links, chain) in [(terminal, &Name::TERMINAL[..]), (live, &Name::AGENT[..])] {
+        let both: Vec<Name> = Name::AGENT.into_iter().chain([Name::Principal, Name::Redis, Name::Network]).collect();
+        for (links, chain) in [(terminal, &Name::TERMINAL[..]), (live, &both[..])] {
             let links: Vec<Name> = links;
             assert!(links.is_sorted_by_key(|link| chain.iter().position(|name| name == link).expect("a link of the chain")));
             assert_eq!(links.iter().collect::<BTreeSet<_>>().len(), chain.len(), "each link can break");

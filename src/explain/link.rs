@@ -36,6 +36,12 @@ pub enum Name {
     Project,
     /// The `LiveResourceAccess` that declares it.
     Declared,
+    /// In the control plane: the principal.
+    Principal,
+    /// The Redis that argocd-server asks.
+    Redis,
+    /// The network between argocd-server and the principal.
+    Network,
 }
 
 impl Name {
@@ -45,6 +51,9 @@ impl Name {
     /// Those of a live resource in the cluster of an agent, in their order.
     pub const AGENT: [Self; 8] =
         [Self::Agent, Self::Mode, Self::Application, Self::Kind, Self::Managed, Self::Project, Self::Declared, Self::Kubernetes];
+
+    /// Those of a live resource in the control plane.
+    pub const CONTROL_PLANE: [Self; 4] = [Self::Principal, Self::Redis, Self::Network, Self::Application];
 
     /// How it is called everywhere.
     #[must_use]
@@ -65,6 +74,9 @@ impl Name {
             Self::Managed => "managed",
             Self::Project => "project",
             Self::Declared => "declared",
+            Self::Principal => "principal",
+            Self::Redis => "redis",
+            Self::Network => "network",
         }
     }
 }

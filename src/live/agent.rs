@@ -39,11 +39,11 @@ const PROXY_ENV: &str = "ARGOCD_AGENT_ENABLE_RESOURCE_PROXY";
 const MODE_ENV: &str = "ARGOCD_AGENT_MODE";
 const MAPPING_ENV: &str = "ARGOCD_AGENT_DESTINATION_BASED_MAPPING";
 
-/// The ConfigMaps from which Deployments take what matters of an agent.
+/// The ConfigMaps from which Deployments take the settings of an agent or a principal.
 #[must_use]
 pub fn config_maps(deployments: &[Arc<Deployment>]) -> BTreeSet<String> {
     let vars = deployments.iter().flat_map(|d| containers(d)).flat_map(|c| c.env.iter().flatten());
-    let vars = vars.filter(|var| [PROXY_ENV, MODE_ENV, MAPPING_ENV].contains(&var.name.as_str()));
+    let vars = vars.filter(|var| var.name.starts_with("ARGOCD_AGENT_") || var.name.starts_with("ARGOCD_PRINCIPAL_"));
     vars.filter_map(|var| Some(var.value_from.as_ref()?.config_map_key_ref.as_ref()?.name.clone())).collect()
 }
 

@@ -240,9 +240,7 @@ async fn each_link_broken_for_real_is_named() {
     // The other side is known for what it is.
     let principal = install("managed").replace("component: agent", "component: principal").replace("args: [agent]", "args: [principal]");
     manifests::apply_text(&bench.cp.client(), &edge, &principal).await;
-    bench.broken("apps/Deployment/web", "View", "live-destination-here").await;
-    bench.kubectl(&edge, &["patch", "application", "web", "--type=merge", "-p", &elsewhere]).await;
-    bench.broken("apps/Deployment/web", "View", "live-control-plane").await;
+    bench.broken("apps/Deployment/web", "View", "live-principal-unfit").await;
 
     // Nothing can be told without a right, and a command line that is none prints nothing.
     bench.kubectl("", &["delete", "clusterrolebinding", "looker"]).await;

@@ -18,8 +18,6 @@ pub enum LiveCause {
     AgentAmbiguous,
     /// Its resource proxy is off.
     ProxyOff,
-    /// It is the other side.
-    ControlPlane,
     /// Its settings cannot be decided.
     AgentUndecided,
     /// It opens no terminals.
@@ -80,15 +78,20 @@ pub enum LiveCause {
     Logs,
     /// No terminal.
     Exec,
+    /// In the control plane: the principal is not as it must be.
+    PrincipalUnfit,
+    /// argocd-server asks another Redis.
+    RedisElsewhere,
+    /// argocd-server does not reach the resource proxy.
+    NetworkClosed,
 }
 
 impl LiveCause {
     /// All of them, in the order of the links.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::AgentMissing,
         Self::AgentAmbiguous,
         Self::ProxyOff,
-        Self::ControlPlane,
         Self::AgentUndecided,
         Self::Autonomous,
         Self::ApplicationMissing,
@@ -119,6 +122,9 @@ impl LiveCause {
         Self::Events,
         Self::Logs,
         Self::Exec,
+        Self::PrincipalUnfit,
+        Self::RedisElsewhere,
+        Self::NetworkClosed,
     ];
 }
 
@@ -154,13 +160,6 @@ pub(super) const fn of(cause: LiveCause) -> Row {
             NOTHING,
             "the resource proxy of the agent is switched off, so that it answers no question about live resources",
             "switch it on where the agent's settings come from, and restart the agent",
-        ),
-        LiveCause::ControlPlane => row(
-            "live-control-plane",
-            Name::Agent,
-            TELL,
-            "this is the control plane of argocd-agent, and the links of a request are in the cluster of the agent",
-            "ask there: --context or --kubeconfig, and the agent's namespace",
         ),
         LiveCause::AgentUndecided => row(
             "live-agent-undecided",
@@ -363,6 +362,27 @@ pub(super) const fn of(cause: LiveCause) -> Row {
             "a blinking cursor and no prompt, in a terminal through an agent",
             "the agent's ServiceAccount may not exec into Pods of the namespace: get and create pods/exec",
             "declare a LiveResourceAccess with the feature Terminal",
+        ),
+        LiveCause::PrincipalUnfit => row(
+            "live-principal-unfit",
+            Name::Principal,
+            NOTHING,
+            "in the control plane the principal is missing, has its resource proxy off, listens on its own machine only, or its Redis is wrong",
+            "change what the message names, and restart the principal",
+        ),
+        LiveCause::RedisElsewhere => row(
+            "live-redis-elsewhere",
+            Name::Redis,
+            "the tree of resources of an Application in the control plane stays empty",
+            "argocd-server does not ask the principal's Redis proxy: redis.server of argocd-cmd-params-cm says another, or argocd-server has not started since",
+            "what the message says: the Service, the value, or the restart",
+        ),
+        LiveCause::NetworkClosed => row(
+            "live-network-closed",
+            Name::Network,
+            NOTHING,
+            "NetworkPolicies of the control plane select the principal, and none lets argocd-server reach its resource proxy",
+            "add a NetworkPolicy that admits argocd-server on that port, or let a LiveResourceAccess of side Principal do it",
         ),
     }
 }

@@ -15,11 +15,6 @@ use crate::shell::word;
 #[must_use]
 pub fn look(question: &Question, observed: &Observed) -> Link {
     let namespace = &question.instance;
-    if let Some(principal) = observed.principal() {
-        let cause = LiveCause::ControlPlane;
-        let fact = format!("Deployment {namespace}/{principal} is the principal: this is the control plane, and no agent is in {namespace}");
-        return Link::unknown(Name::Agent, cause, fact).mended_by(Fix::by_people(cause.mend()));
-    }
     let agent = match observed.agent() {
         Err(not_seen) => return not_readable(Name::Agent, &not_seen),
         Ok(Err(NoAgent::Ambiguous(names))) => {

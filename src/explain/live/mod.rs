@@ -1,5 +1,5 @@
 //! Why a live resource does not come, or cannot be changed, through an agent: the chain of one request, link by link, in the agent's
-//! cluster; and for a broken link the fact that breaks it and what mends it. Pure.
+//! cluster or in the control plane; and for a broken link the fact that breaks it and what mends it. Pure.
 //!
 //! ```text
 //! Question, Observed --owners (as the agent climbs), rights (what the feature takes)--> one file per link --> Explanation
@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod application;
+pub mod control_plane;
 pub mod declared;
 pub mod kind;
 pub mod kubernetes;
@@ -22,16 +23,16 @@ mod tests;
 pub use observed::Observed;
 pub use question::Question;
 
-use super::{Explanation, Name};
+use super::Explanation;
 
 /// So many names of others are said.
 const NAMED: usize = 5;
 
-/// Walks the chain of a request to the agent of this cluster.
+/// Walks the chain of a request to the agent of this cluster; in the control plane, the part of it that is there.
 #[must_use]
 pub fn explain(question: &Question, observed: &Observed) -> Explanation {
-    if observed.principal().is_some() {
-        return in_control_plane(question, observed);
+    if let Some(hub) = &observed.hub {
+        return control_plane::explain(question, observed, hub);
     }
     let search = owners::search(observed);
     let needs = rights::needed(question, observed, &search);
@@ -48,14 +49,4 @@ pub fn explain(question: &Question, observed: &Observed) -> Explanation {
             kubernetes::look(question, observed, &needs, &standing),
         ],
     }
-}
-
-/// Of the control plane little can be said by it: what the Application names. The rest is in the cluster of the agent.
-fn in_control_plane(question: &Question, observed: &Observed) -> Explanation {
-    let link = |name: Name| match name {
-        Name::Agent => agent::look(question, observed),
-        Name::Application => application::in_control_plane(question, observed),
-        other => super::after(other, "it is in the cluster of the agent"),
-    };
-    Explanation { links: Name::AGENT.into_iter().map(link).collect() }
 }

@@ -14,6 +14,7 @@ use crate::argocd::kinds::AppProject;
 use crate::live::agent::{self, Agent, NoAgent};
 use crate::live::deployment::Part;
 use crate::live::discovery::{Discovery, Known};
+use crate::live::principal::World;
 use crate::live::review::Reviews;
 use crate::live::world::ConfigMaps;
 use crate::reconcile::Seen;
@@ -45,6 +46,17 @@ pub struct Observed {
     pub accesses: Seen<Accesses>,
     /// What the agent's ServiceAccount may do.
     pub reviews: Reviews,
+    /// The control plane, where this is one.
+    pub hub: Option<Hub>,
+}
+
+/// A control plane, and when it was looked at.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    /// What is seen of it.
+    pub world: World,
+    /// When.
+    pub at: jiff::Timestamp,
 }
 
 /// The `LiveResourceAccess` objects of an instance.

@@ -18,7 +18,7 @@ pub fn page() -> String {
     page += "[Finding out which one it is](../how-to/troubleshooting.md) · [conditions and reasons](conditions.md)\n\n";
     page += "## Terminals\n\nAs `argocd-access explain terminal` looks for them, in the cluster of Argo CD.\n\n";
     symptoms(&mut page, &Cause::TERMINAL);
-    page += "## Live resources through argocd-agent\n\nAs `argocd-access explain live` looks for them, in the cluster of the agent.\n\n";
+    page += "## Live resources through argocd-agent\n\nAs `argocd-access explain live` looks for them, in the cluster of the agent; `principal`, `redis` and\n`network` are in the control plane.\n\n";
     symptoms(&mut page, &LiveCause::ALL.map(Cause::Live));
     page.trim_end().to_owned() + "\n"
 }

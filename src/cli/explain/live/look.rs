@@ -11,18 +11,20 @@ use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client, ResourceExt};
 
-use crate::api::{GroupKind, LiveResourceAccess};
-use crate::argocd::ARGOCD_CM;
+use crate::api::{GroupKind, LiveResourceAccess, Side};
 use crate::argocd::deployed::Deployed;
 use crate::argocd::kinds::AppProject;
+use crate::argocd::{ARGOCD_CM, ARGOCD_CMD_PARAMS_CM};
 use crate::cli::explain::look::{ABSENT, all, one, seen};
 use crate::cluster_io::api_server::about;
 use crate::cluster_io::review::{Asked, questions};
 use crate::cluster_io::{discover, request};
-use crate::explain::live::observed::{Accesses, Observed, Owner};
+use crate::config::InstanceConfig;
+use crate::explain::live::observed::{Accesses, Hub, Observed, Owner};
 use crate::explain::live::owners::{next, search};
 use crate::explain::live::question::Question;
 use crate::explain::live::{kubernetes, rights};
+use crate::live::principal::World;
 use crate::live::sensitive::is_secret;
 use crate::live::world::ConfigMaps;
 use crate::reconcile::{NotSeen, Seen};
@@ -52,8 +54,10 @@ pub async fn look(client: &Client, question: &Question) -> Observed {
         owners: BTreeMap::new(),
         accesses,
         reviews: BTreeMap::new(),
+        hub: None,
     };
     if observed.principal().is_some() {
+        observed.hub = Some(hub(client, instance, &observed).await);
         return observed;
     }
     if let Some(name) = observed.app().map(|app| app.project().to_owned()) {
@@ -64,6 +68,33 @@ pub async fn look(client: &Client, question: &Question) -> Observed {
         review(client, question, &place, &mut observed).await;
     }
     observed
+}
+
+/// The control plane. Who keeps its objects besides is not looked at: that decides how a value is set, not whether it is.
+async fn hub(client: &Client, instance: &str, observed: &Observed) -> Hub {
+    let namespaced = || client.clone();
+    let (params_cm, stateful_sets, services, pods, network_policies) = tokio::join!(
+        one(Api::namespaced(namespaced(), instance), "configmaps", ARGOCD_CMD_PARAMS_CM),
+        all(Api::namespaced(namespaced(), instance), "statefulsets"),
+        all(Api::namespaced(namespaced(), instance), "services"),
+        all(Api::namespaced(namespaced(), instance), "pods"),
+        all(Api::namespaced(namespaced(), instance), "networkpolicies"),
+    );
+    let accesses = observed.accesses().iter().filter(|access| access.spec.side == Side::Principal).cloned().collect();
+    let world = World {
+        kubernetes_version: observed.kubernetes_version.clone(),
+        accesses,
+        argocd_cm: observed.argocd_cm.clone(),
+        params_cm,
+        config_maps: observed.config_maps.clone(),
+        deployments: observed.deployments.clone(),
+        stateful_sets,
+        services,
+        pods,
+        network_policies,
+        ..World::empty(InstanceConfig::of(instance))
+    };
+    Hub { world, at: jiff::Timestamp::now() }
 }
 
 /// The resource, and what owns it as far as the agent would climb.

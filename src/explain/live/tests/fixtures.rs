@@ -90,6 +90,7 @@ pub fn having(resources: &[&str]) -> Observed {
         owners: BTreeMap::new(),
         accesses: Ok(Accesses::Some(vec![access(&format!("{{grants: [{{features: [{}]}}]}}", all.join(", ")), &[])], Vec::new())),
         reviews: BTreeMap::new(),
+        hub: None,
     }
 }
 

@@ -19,32 +19,6 @@ fn an_agent_that_is_not_there_or_twice_or_undecided_is_said() {
 }
 
 #[test]
-fn in_the_control_plane_it_is_said_to_ask_elsewhere_and_a_destination_that_is_itself_is_found() {
-    let principal = || -> crate::reconcile::Seen<Vec<std::sync::Arc<k8s_openapi::api::apps::v1::Deployment>>> {
-        let mut principal = agent("[]").as_ref().clone();
-        principal.metadata.name = Some("argocd-agent-principal".to_owned());
-        principal.metadata.labels.as_mut().unwrap().insert("app.kubernetes.io/component".to_owned(), "principal".to_owned());
-        principal.spec.as_mut().unwrap().template.spec.as_mut().unwrap().containers[0].args = Some(vec!["principal".to_owned()]);
-        Ok(vec![principal.into()])
-    };
-    let here = walk("apps/Deployment/web", "View", &[], |_, o| o.deployments = principal());
-    let link = here.broken().unwrap();
-    assert_eq!((link.name, id(link)), (Name::Application, "live-destination-here"), "{here:#?}");
-    let elsewhere = walk("apps/Deployment/web", "View", &[], |_, o| {
-        let mut app = application("web", "shop", &[]).as_ref().clone();
-        app.spec.destination.name = Some("prod-eu".to_owned());
-        (o.deployments, o.application) = (principal(), Ok(Some(app.into())));
-    });
-    let link = elsewhere.broken().unwrap();
-    assert_eq!((id(link), elsewhere.state()), ("live-control-plane", State::Unknown));
-    assert!(link.fact.contains("argocd-agent-principal"), "{}", link.fact);
-    assert_eq!(elsewhere.links.iter().filter(|l| l.state == State::Open).count(), 1, "what is in this cluster is not taken for the agent's");
-    // Where an agent is as well, it is the agent's cluster.
-    let both = walk("apps/Deployment/web", "View", &[], |_, o| o.deployments.as_mut().unwrap().extend(principal().unwrap()));
-    assert_eq!(both.state(), State::Open, "{both:#?}");
-}
-
-#[test]
 fn a_proxy_that_is_off_is_switched_on_where_the_agent_reads_it() {
     let off = broken(|_, o| o.config_maps = Ok(params("false")));
     assert_eq!((off.name, id(&off)), (Name::Agent, "live-proxy-off"));
