@@ -57,7 +57,7 @@ pub async fn look(client: &Client, question: &Question) -> Observed {
         hub: None,
     };
     if observed.principal().is_some() {
-        observed.hub = Some(hub(client, instance, &observed).await);
+        observed.hub = Some(Box::pin(hub(client, instance, &observed)).await);
         return observed;
     }
     if let Some(name) = observed.app().map(|app| app.project().to_owned()) {
