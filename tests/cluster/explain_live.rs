@@ -10,6 +10,24 @@ use crate::support::edge::{ACCOUNT, application, install, project};
 use crate::support::process::{Finished, run};
 use crate::support::{ControlPlane, Kubernetes, eventually, eventually::that, manifests, reaper, tools};
 
+/// What looking at a control plane takes besides.
+const HUB: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: looker-hub}
+rules:
+- {apiGroups: [''], resources: [configmaps], verbs: [get], resourceNames: [argocd-cmd-params-cm]}
+- {apiGroups: [''], resources: [services, pods], verbs: [list]}
+- {apiGroups: [apps], resources: [statefulsets], verbs: [list]}
+- {apiGroups: [networking.k8s.io], resources: [networkpolicies], verbs: [list]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: looker-hub}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: looker-hub}
+subjects: [{kind: ServiceAccount, name: looker}]
+";
+
 /// An agent's cluster with an Application `shop/web`, and somebody who may look.
 struct Bench {
     cp: ControlPlane,
@@ -240,7 +258,12 @@ async fn each_link_broken_for_real_is_named() {
     // The other side is known for what it is.
     let principal = install("managed").replace("component: agent", "component: principal").replace("args: [agent]", "args: [principal]");
     manifests::apply_text(&bench.cp.client(), &edge, &principal).await;
-    bench.broken("apps/Deployment/web", "View", "live-principal-unfit").await;
+    // Without more rights the links of that side are not told; what is told is the destination.
+    bench.broken("apps/Deployment/web", "View", "live-destination-here").await;
+    let looker = format!("name: looker, namespace: {edge}}}]");
+    manifests::apply_text(&bench.cp.client(), &edge, &HUB.replace("name: looker}]", &looker)).await;
+    // No argocd-server runs here, whose Redis could be the principal's.
+    bench.broken("apps/Deployment/web", "View", "live-redis-elsewhere").await;
 
     // Nothing can be told without a right, and a command line that is none prints nothing.
     bench.kubectl("", &["delete", "clusterrolebinding", "looker"]).await;

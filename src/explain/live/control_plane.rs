@@ -11,8 +11,9 @@ use super::question::Question;
 use crate::api::conditions::{Reason, State as Holds, Verdict};
 use crate::api::{FINALIZER, LiveResourceAccess, Side};
 use crate::explain::link::{Fix, Link, Name};
-use crate::explain::{Explanation, LiveCause, commands};
+use crate::explain::{Explanation, LiveCause, commands, not_readable};
 use crate::live::principal::{Outlook, plan};
+use crate::reconcile::{NotSeen, Seen};
 
 /// The name of the object that mends what an object can.
 const SUGGESTED: &str = "control-plane";
@@ -24,17 +25,28 @@ pub fn explain(question: &Question, observed: &Observed, hub: &Hub) -> Explanati
     let Some(outlook) = outlook(question, hub, declared) else {
         return Explanation { links: vec![application::in_control_plane(question, observed)] };
     };
-    let principal = link(Name::Principal, LiveCause::PrincipalUnfit, &outlook.instance, None);
+    let world = &hub.world;
+    let (deployments, config_maps, services) = (unseen(&world.deployments), unseen(&world.config_maps), unseen(&world.services));
+    let of_principal = [deployments, config_maps, services, unseen(&world.stateful_sets)];
+    let of_redis = [deployments, services, unseen(&world.params_cm), unseen(&world.pods)];
+    let of_network = [deployments, services, unseen(&world.network_policies)];
+    // What the person who asks may not read is told as such: the operator's rights are others.
+    let judged =
+        |name: Name, needed: &[Option<&NotSeen>], link: Link| needed.iter().flatten().next().map_or(link, |not_seen| not_readable(name, not_seen));
     // Without the principal nothing is to be led to it.
     let mend = || (!declared && outlook.instance.holds()).then(|| declaration(question));
     Explanation {
         links: vec![
-            principal,
-            link(Name::Redis, LiveCause::RedisElsewhere, &outlook.redis, mend()),
-            link(Name::Network, LiveCause::NetworkClosed, &outlook.network, mend()),
+            judged(Name::Principal, &of_principal, link(Name::Principal, LiveCause::PrincipalUnfit, &outlook.instance, None)),
+            judged(Name::Redis, &of_redis, link(Name::Redis, LiveCause::RedisElsewhere, &outlook.redis, mend())),
+            judged(Name::Network, &of_network, link(Name::Network, LiveCause::NetworkClosed, &outlook.network, mend())),
             application::in_control_plane(question, observed),
         ],
     }
+}
+
+fn unseen<T>(seen: &Seen<T>) -> Option<&NotSeen> {
+    seen.as_ref().err()
 }
 
 /// What the operator would say of the oldest object that counts, or of one that asks for everything.

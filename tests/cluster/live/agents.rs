@@ -1,5 +1,7 @@
 //! Agents as they are installed: by Helm, by argocd-operator, with the proxy off, none at all, more than one.
 
+use std::time::Duration;
+
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::Api;
 
@@ -135,6 +137,8 @@ async fn of_two_agents_the_one_that_is_named_is_served() {
     edge.declare("named", "[{}], deployment: cd-agent-agent", "").await;
     edge.ready("named").await;
     assert_eq!(bound_to(&edge).await, "cd-agent-agent");
+    // Of two of the same second neither is the older.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
     edge.declare("other", &format!("[{{features: [Terminal]}}], deployment: {ACCOUNT}"), "").await;
     edge.condition("other", "Ready", "False", "Conflict").await;
     assert!(!edge.objects().await.iter().any(|o| o.ends_with("live-exec")), "declared for another agent");

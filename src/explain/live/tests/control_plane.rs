@@ -101,5 +101,7 @@ fn policies_that_keep_argocd_server_out_are_found() {
 #[test]
 fn what_may_not_be_read_is_not_told() {
     let unseen = |world: &mut World| world.params_cm = Err(crate::reconcile::NotSeen { kind: "configmaps", why: "forbidden".to_owned() });
-    assert_eq!(of(&hub(unseen, "prod-eu"), Name::Redis).state, State::Unknown);
+    let explanation = hub(unseen, "prod-eu");
+    assert_eq!((id(of(&explanation, Name::Redis)), of(&explanation, Name::Redis).state), ("not-readable", State::Unknown));
+    assert_eq!(of(&explanation, Name::Network).state, State::Open, "the rest is judged");
 }
