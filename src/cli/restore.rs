@@ -21,7 +21,7 @@ use super::{CliError, InstanceArgs, connect};
 use crate::api::FIELD_MANAGER;
 use crate::cluster_io::lease;
 use crate::cluster_io::request;
-use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches, PrincipalWatches};
+use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches, LiveWatches, PrincipalWatches};
 use crate::config::{InstanceConfig, ServerRoles};
 use crate::controller::agent::AgentKeeper;
 use crate::controller::exec::ExecKeeper;
@@ -81,15 +81,16 @@ pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     let one = |instance: &InstanceConfig| {
         let around = Arc::new(InstanceWatches::start(&client, instance.clone(), Arc::clone(&cluster), &Vec::new()));
         let told: [Arc<Notify>; 3] = Default::default();
-        let [mine, live, principal] = &told;
+        let [mine, agents, principal] = &told;
         let exec = ExecWatches::start(&client, Arc::clone(&around), args.instance.exec_cluster_role.clone(), mine);
-        let agent = AgentWatches::start(&client, Arc::clone(&around), args.instance.shipped(), live);
-        let hub = PrincipalKeeper::new(PrincipalWatches::start(&client, around, principal), &client, principal);
+        let live = Arc::new(LiveWatches::start(&client, around, &vec![Arc::clone(agents), Arc::clone(principal)]));
+        let agent = AgentWatches::start(&client, Arc::clone(&live), args.instance.shipped(), agents);
+        let hub = PrincipalKeeper::new(PrincipalWatches::start(&client, live, principal), &client, principal);
         let deadline = if args.wait { deadline } else { Instant::now() + Duration::from_secs(20) };
         let (exec, agent, hub) = (rounds(&client, ExecKeeper::new(exec)), rounds(&client, AgentKeeper::new(agent)), rounds(&client, hub));
         async move {
-            let [mine, live, principal] = &told;
-            let ended = tokio::join!(withdraw(exec, mine, deadline), withdraw(agent, live, deadline), withdraw(hub, principal, deadline));
+            let [mine, agents, principal] = &told;
+            let ended = tokio::join!(withdraw(exec, mine, deadline), withdraw(agent, agents, deadline), withdraw(hub, principal, deadline));
             <[_; 3]>::from(ended)
         }
     };

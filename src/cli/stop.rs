@@ -15,7 +15,7 @@ use super::{CliError, connect};
 use crate::api::STOP;
 use crate::argocd::ARGOCD_CM;
 use crate::cluster_io::apply;
-use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches, PrincipalWatches};
+use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches, LiveWatches, PrincipalWatches};
 use crate::config::{InstanceConfig, ServerRoles};
 use crate::controller::agent::AgentKeeper;
 use crate::controller::exec::ExecKeeper;
@@ -97,8 +97,9 @@ fn keepers(client: &Client, namespace: &str) -> (ExecKeeper, AgentKeeper, Princi
     let touched = Arc::new(Notify::new());
     let shipped = Shipped { events: String::new(), logs: String::new(), exec: String::new() };
     let exec = ExecWatches::start(client, Arc::clone(&around), String::new(), &touched);
-    let agent = AgentWatches::start(client, Arc::clone(&around), shipped, &touched);
-    let principal = PrincipalWatches::start(client, around, &touched);
+    let live = Arc::new(LiveWatches::start(client, around, &vec![Arc::clone(&touched)]));
+    let agent = AgentWatches::start(client, Arc::clone(&live), shipped, &touched);
+    let principal = PrincipalWatches::start(client, live, &touched);
     (ExecKeeper::new(exec), AgentKeeper::new(agent), PrincipalKeeper::new(principal, client, &touched))
 }
 

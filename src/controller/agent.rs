@@ -111,7 +111,8 @@ impl Keeper for AgentKeeper {
 
     async fn review(&mut self, client: &Client, plan: &Plan<Applied>, written: &BTreeSet<Target>) {
         let wanted = review::to_review(plan);
-        let Some(service_account) = plan.instance.service_account.clone().filter(|_| !wanted.is_empty()) else { return self.forget_answers() };
+        let count = wanted.all().count();
+        let Some(service_account) = plan.instance.service_account.clone().filter(|_| count > 0) else { return self.forget_answers() };
         if self.asked_of != service_account {
             self.forget_answers();
             self.asked_of.clone_from(&service_account);
@@ -120,17 +121,14 @@ impl Keeper for AgentKeeper {
         self.reviews.retain(|question, _| wanted.contains(question));
         let rights = written.iter().filter(|target| target.kind.is_about_rights());
         let written: BTreeSet<&str> = rights.map(|target| target.namespace.as_deref().unwrap_or_default()).collect();
-        for question in wanted.iter().filter(|q| written.contains(q.namespace.as_str()) || written.contains("")) {
-            self.answered.remove(question);
-        }
-        // What is granted and answered with no may be answered from a cache that does not know it yet.
-        let doubtful = review::doubtful(plan, &self.reviews);
-        let age = REVIEW_AGE.max(EACH.saturating_mul(u32::try_from(wanted.len()).unwrap_or(u32::MAX)));
-        // What must not be allowed first: nobody tells when somebody else gives it.
-        let negative = review::negatives(plan);
-        let mut open: Vec<Question> =
-            wanted.into_iter().filter(|q| doubtful.contains(q) || self.is_open(q, if negative.contains(q) { REVIEW_AGE } else { age })).collect();
-        open.sort_by_key(|question| !negative.contains(question));
+        self.answered.retain(|question, _| !(written.contains(question.namespace.as_str()) || written.contains("")));
+        let age = REVIEW_AGE.max(EACH.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)));
+        let is_open = |question: &&Question| {
+            // What is granted and answered with no may be answered from a cache that does not know it yet.
+            let doubtful = wanted.granted.contains(*question) && matches!(self.reviews.get(*question), Some(Ok(answer)) if !answer.allowed);
+            doubtful || self.is_open(question, if wanted.excessive.contains(*question) { REVIEW_AGE } else { age })
+        };
+        let mut open: Vec<Question> = wanted.all().filter(is_open).cloned().collect();
         self.more = open.len() > AT_MOST;
         open.truncate(AT_MOST);
         if self.resting.is_some_and(|until| until > Instant::now()) {

@@ -20,7 +20,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::cluster_io::lease::{Candidate, Leads, LeaseError};
-use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches, PrincipalWatches};
+use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches, LiveWatches, PrincipalWatches};
 use crate::config::Config;
 use crate::live::world::Shipped;
 use crate::metrics::Metrics;
@@ -88,8 +88,10 @@ pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>
         tracing::info!(instance = %config.namespace, live = config.live.enabled, "serving an Argo CD instance");
         let watches = Arc::new(InstanceWatches::start(&client, config.clone(), Arc::clone(&cluster), &touched.all()));
         let exec = ExecWatches::start(&client, Arc::clone(&watches), settings.shipped.exec.clone(), &touched.exec);
-        let agent = AgentWatches::start(&client, Arc::clone(&watches), settings.shipped.clone(), &touched.live);
-        let principal = PrincipalWatches::start(&client, watches, &touched.principal);
+        let both = vec![Arc::clone(&touched.live), Arc::clone(&touched.principal)];
+        let live = Arc::new(LiveWatches::start(&client, watches, &both));
+        let agent = AgentWatches::start(&client, Arc::clone(&live), settings.shipped.clone(), &touched.live);
+        let principal = PrincipalWatches::start(&client, live, &touched.principal);
         let principal = PrincipalKeeper::new(principal, &client, &touched.principal);
         let serve = Serve { client: &client, recorder: &recorder, metrics: &metrics, health: &health, leads: candidate.leads(), stop: &stop };
         let rounds = vec![

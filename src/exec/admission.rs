@@ -13,7 +13,7 @@ use crate::api::{ExecAccess, SubjectKind};
 use crate::argocd::ARGOCD_RBAC_CM;
 use crate::argocd::policy::{self, Mentions};
 use crate::argocd::{accounts, project, versions};
-use crate::reconcile::active::{self, Circumstances, age, in_time, waits_for_its_time};
+use crate::reconcile::active::{Circumstances, Standing, age, stand};
 use crate::reconcile::clock::Clock;
 use crate::reconcile::stop;
 
@@ -80,25 +80,24 @@ pub fn judge(world: &World, others: &Others<'_>, clock: Clock) -> Vec<Case> {
             Ok(grant) => (Verdict::yes(Reason::Valid, "valid, and within the limits of this instance"), Some(grant)),
             Err(refusal) => (refusal, None),
         };
-        let active = grant.as_ref().map_or_else(|| active(world, &access), |grant| in_time(active(world, &access), &grant.times, clock));
-        let standing = grant.is_some() && (active.holds() || waits_for_its_time(active.reason));
-        let effective = grant.is_some() && active.holds();
-        let active = if accepted.holds() { active } else { Verdict::no(accepted.reason, "nothing is granted, since the object is not accepted") };
+        let (circumstances, times) = (circumstances(world, &access), grant.as_ref().map(|grant| &grant.times));
+        let refused = "nothing is granted, since the object is not accepted";
+        let Standing { active, standing, effective } = stand(&circumstances, &accepted, times, clock, refused);
         let remark = grant.as_ref().and_then(|grant| foreign.remark(grant));
         cases.push(Case { access, accepted, active, grant, standing, effective, remark });
     }
     cases
 }
 
-fn active(world: &World, access: &ExecAccess) -> Verdict {
-    active::active(&Circumstances {
+fn circumstances(world: &World, access: &ExecAccess) -> Circumstances {
+    Circumstances {
         deleted: access.metadata.deletion_timestamp.is_some(),
         instance_going: world.is_going(world.namespace()),
         withdraw_all: world.withdraw_all,
         stopped: world.stopped().map(|why| stop::verdict(world.namespace(), why)),
         suspended: access.spec.suspend,
         mode: access.spec.mode,
-    })
+    }
 }
 
 /// What forbids every grant of the instance.

@@ -92,39 +92,46 @@ pub fn excessive(namespace: &str) -> Vec<Question> {
 
 /// What must not be allowed: in each namespace that is granted, in one that is protected, in one of which nothing is said, and in all at
 /// once.
-fn negative(outlook: &Outlook, union: &Wanted) -> Vec<(Question, Reason)> {
+fn negative(outlook: &Outlook, declared: &BTreeSet<Question>) -> Vec<(Question, Reason)> {
     // The agent's own install may well have rights in its own namespace.
     let own = outlook.access.metadata.namespace.as_deref();
     let protected = outlook.protected.iter().map(String::as_str).find(|namespace| Some(*namespace) != own);
     let places: BTreeSet<&str> =
         outlook.wanted.namespaces.keys().map(String::as_str).chain(protected).chain(outlook.undeclared.as_deref()).chain([""]).collect();
-    let declared = positive(union);
-    let is_declared = |asked: &Question| {
-        let same = |right: &Question| right.namespace == asked.namespace && right.group == asked.group && right.resource == asked.resource;
-        declared.iter().any(|right| same(right) && right.verb == asked.verb && right.name.is_empty())
-    };
-    places.into_iter().flat_map(ask_negative).filter(|(asked, _)| !is_declared(asked)).collect()
+    places.into_iter().flat_map(ask_negative).filter(|(asked, _)| !declared.contains(asked)).collect()
 }
 
-/// What a status of these objects needs answers to.
+/// What the statuses of these objects need answers to.
+#[derive(Clone, Debug, Default)]
+pub struct ToReview {
+    /// What must be allowed: it is granted.
+    pub granted: BTreeSet<Question>,
+    /// What must not be.
+    pub excessive: BTreeSet<Question>,
+}
+
+impl ToReview {
+    /// Every question; what must not be allowed first: nobody tells when somebody else gives it.
+    pub fn all(&self) -> impl Iterator<Item = &Question> {
+        self.excessive.iter().chain(self.granted.difference(&self.excessive))
+    }
+
+    /// Whether it is among them.
+    #[must_use]
+    pub fn contains(&self, question: &Question) -> bool {
+        self.excessive.contains(question) || self.granted.contains(question)
+    }
+}
+
+/// What has to be asked for the statuses of a plan.
 #[must_use]
-pub fn to_review(plan: &Plan<Applied>) -> BTreeSet<Question> {
+pub fn to_review(plan: &Plan<Applied>) -> ToReview {
     let effective = || plan.outlooks.iter().filter(|o| o.effective);
-    let proofs = effective().flat_map(|o| positive(&o.wanted));
-    proofs.chain(effective().flat_map(|o| negative(o, &plan.union)).map(|(asked, _)| asked)).collect()
-}
-
-/// What must not be allowed, of all objects.
-#[must_use]
-pub fn negatives(plan: &Plan<Applied>) -> BTreeSet<Question> {
-    plan.outlooks.iter().filter(|o| o.effective).flat_map(|o| negative(o, &plan.union)).map(|(asked, _)| asked).collect()
-}
-
-/// What is granted and was answered with no.
-#[must_use]
-pub fn doubtful(plan: &Plan<Applied>, reviews: &Reviews) -> BTreeSet<Question> {
-    let granted = plan.outlooks.iter().filter(|o| o.effective).flat_map(|o| positive(&o.wanted));
-    granted.filter(|question| matches!(reviews.get(question), Some(Ok(answer)) if !answer.allowed)).collect()
+    let declared = positive(&plan.union);
+    ToReview {
+        granted: effective().flat_map(|o| positive(&o.wanted)).collect(),
+        excessive: effective().flat_map(|o| negative(o, &declared)).map(|(asked, _)| asked).collect(),
+    }
 }
 
 /// Whether all of it is allowed in a namespace; `None`: not everything was answered.
@@ -165,7 +172,7 @@ pub fn proof(outlook: &Outlook, reviews: &Reviews) -> Verdict {
 pub fn confinement(outlook: &Outlook, union: &Wanted, reviews: &Reviews) -> (Verdict, Vec<Excess>) {
     let mut excess = Vec::new();
     let (mut worst, mut unanswered) = (None::<Reason>, false);
-    for (asked, reason) in negative(outlook, union) {
+    for (asked, reason) in negative(outlook, &positive(union)) {
         match reviews.get(&asked) {
             Some(Ok(answer)) if answer.allowed => {
                 let order = |reason: Reason| NEGATIVE.iter().position(|(.., r)| *r == reason);

@@ -77,6 +77,26 @@ pub fn waits_for_its_time(reason: Reason) -> bool {
     matches!(reason, Reason::BeforeStart | Reason::OutsideSchedule)
 }
 
+/// How an object stands, once it is known whether it is accepted.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The verdict of `Active`.
+    pub active: Verdict,
+    /// Whether it counts at all.
+    pub standing: bool,
+    /// Whether it takes effect now.
+    pub effective: bool,
+}
+
+/// Of an object in these circumstances. `times`: its time limits, where it is accepted; `refused`: what is said where it is not.
+#[must_use]
+pub fn stand(circumstances: &Circumstances, accepted: &Verdict, times: Option<&Times>, clock: Clock, refused: &str) -> Standing {
+    let now = active(circumstances);
+    let Some(times) = times else { return Standing { active: Verdict::no(accepted.reason, refused), standing: false, effective: false } };
+    let active = in_time(now, times, clock);
+    Standing { standing: active.holds() || waits_for_its_time(active.reason), effective: active.holds(), active }
+}
+
 /// The older object comes first: it wins wherever two want the same.
 #[must_use]
 pub fn age(metadata: &ObjectMeta) -> (Option<jiff::Timestamp>, &str, Option<&str>) {

@@ -25,11 +25,13 @@ use crate::reconcile::contests::Contests;
 pub mod agent;
 mod declarations;
 pub mod exec;
+pub mod live;
 pub mod principal;
 
 pub use agent::AgentWatches;
 pub use declarations::DECLARATIONS;
 pub use exec::ExecWatches;
+pub use live::LiveWatches;
 pub use principal::PrincipalWatches;
 
 /// Changes of what Applications consist of, and of the kinds that there are, are taken together for this time.

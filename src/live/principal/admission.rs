@@ -7,7 +7,7 @@ use super::world::World;
 use crate::api::LiveResourceAccess;
 use crate::api::conditions::{Reason, Verdict};
 use crate::live::admission::not_enabled;
-use crate::reconcile::active::{self, Circumstances, age, in_time, waits_for_its_time};
+use crate::reconcile::active::{Circumstances, Standing, age, stand};
 use crate::reconcile::clock::Clock;
 use crate::reconcile::stop;
 
@@ -50,17 +50,15 @@ fn judge_one(world: &World, access: Arc<LiveResourceAccess>, clock: Clock) -> Ca
         Ok(grant) => (Verdict::yes(Reason::Valid, "valid, and within the limits of this instance"), Some(grant)),
         Err(refusal) => (refusal, None),
     };
-    let now = active::active(&Circumstances {
+    let circumstances = Circumstances {
         deleted: access.metadata.deletion_timestamp.is_some(),
         instance_going: world.is_going(),
         withdraw_all: world.withdraw_all,
         stopped: not_enabled(&world.settings).or_else(|| world.stopped().map(|why| stop::verdict(world.namespace(), why))),
         suspended: access.spec.suspend,
         mode: access.spec.mode,
-    });
-    let active = grant.as_ref().map_or_else(|| now.clone(), |grant| in_time(now.clone(), &grant.times, clock));
-    let standing = grant.is_some() && (active.holds() || waits_for_its_time(active.reason));
-    let effective = grant.is_some() && active.holds();
-    let active = if accepted.holds() { active } else { Verdict::no(accepted.reason, "nothing is set, since the object is not accepted") };
+    };
+    let refused = "nothing is set, since the object is not accepted";
+    let Standing { active, standing, effective } = stand(&circumstances, &accepted, grant.as_ref().map(|grant| &grant.times), clock, refused);
     Case { access, accepted, active, grant, standing, effective }
 }

@@ -210,7 +210,7 @@ impl Sim {
             let answer = self.answer(&asked);
             (asked, Ok(answer))
         };
-        to_review(plan).into_iter().map(answered).collect()
+        to_review(plan).all().cloned().map(answered).collect()
     }
 
     /// Steps until there is nothing to write.
