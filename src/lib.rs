@@ -20,7 +20,16 @@
 //! | [`metrics`] | what is counted | no |
 //!
 //! One function decides everything, and it is pure: [`exec::plan()`]. One module writes: [`cluster_io::apply`].
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "in a test a panic is the way to say that something does not hold"
+    )
+)]
 
 pub mod api;
 pub mod argocd;

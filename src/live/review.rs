@@ -67,14 +67,20 @@ fn of_features(namespace: &str, place: &Place) -> Vec<Question> {
     shipped.filter_map(|(resource, verb)| Some(question(namespace, &Right::new("", resource, verb)?, ""))).collect()
 }
 
+/// What must be allowed in a namespace for what is granted there.
+fn of_place<'a>(namespace: &'a str, place: &'a Place) -> impl Iterator<Item = Question> + 'a {
+    of_rules(namespace, &place.rules).chain(of_features(namespace, place))
+}
+
 /// What must be allowed for this.
 fn positive(wanted: &Wanted) -> BTreeSet<Question> {
-    let mut all: BTreeSet<Question> = of_rules("", &wanted.cluster).collect();
-    for (namespace, place) in &wanted.namespaces {
-        all.extend(of_rules(namespace, &place.rules));
-        all.extend(of_features(namespace, place));
-    }
-    all
+    of_rules("", &wanted.cluster).chain(wanted.namespaces.iter().flat_map(|(namespace, place)| of_place(namespace, place))).collect()
+}
+
+/// What of it must be in one namespace; the empty name: without a namespace, or in all.
+fn positive_in(wanted: &Wanted, namespace: &str) -> BTreeSet<Question> {
+    let without = of_rules("", &wanted.cluster).filter(|_| namespace.is_empty());
+    without.chain(wanted.namespaces.get(namespace).into_iter().flat_map(|place| of_place(namespace, place))).collect()
 }
 
 fn ask_negative(namespace: &str) -> [(Question, Reason); NEGATIVE.len()] {
@@ -92,13 +98,17 @@ pub fn excessive(namespace: &str) -> Vec<Question> {
 
 /// What must not be allowed: in each namespace that is granted, in one that is protected, in one of which nothing is said, and in all at
 /// once.
-fn negative(outlook: &Outlook, declared: &BTreeSet<Question>) -> Vec<(Question, Reason)> {
+fn negative(outlook: &Outlook, union: &Wanted) -> Vec<(Question, Reason)> {
     // The agent's own install may well have rights in its own namespace.
     let own = outlook.access.metadata.namespace.as_deref();
     let protected = outlook.protected.iter().map(String::as_str).find(|namespace| Some(*namespace) != own);
     let places: BTreeSet<&str> =
         outlook.wanted.namespaces.keys().map(String::as_str).chain(protected).chain(outlook.undeclared.as_deref()).chain([""]).collect();
-    places.into_iter().flat_map(ask_negative).filter(|(asked, _)| !declared.contains(asked)).collect()
+    let undeclared = |namespace: &str| {
+        let declared = positive_in(union, namespace);
+        ask_negative(namespace).into_iter().filter(move |(asked, _)| !declared.contains(asked))
+    };
+    places.into_iter().flat_map(undeclared).collect()
 }
 
 /// What the statuses of these objects need answers to.
@@ -127,18 +137,16 @@ impl ToReview {
 #[must_use]
 pub fn to_review(plan: &Plan<Applied>) -> ToReview {
     let effective = || plan.outlooks.iter().filter(|o| o.effective);
-    let declared = positive(&plan.union);
     ToReview {
         granted: effective().flat_map(|o| positive(&o.wanted)).collect(),
-        excessive: effective().flat_map(|o| negative(o, &declared)).map(|(asked, _)| asked).collect(),
+        excessive: effective().flat_map(|o| negative(o, &plan.union)).map(|(asked, _)| asked).collect(),
     }
 }
 
 /// Whether all of it is allowed in a namespace; `None`: not everything was answered.
 #[must_use]
 pub fn is_proven(namespace: &str, place: &Place, reviews: &Reviews) -> Option<bool> {
-    let asked: Vec<Question> = of_rules(namespace, &place.rules).chain(of_features(namespace, place)).collect();
-    let answers: Vec<Option<bool>> = asked.iter().map(|q| reviews.get(q)?.as_ref().ok().map(|a| a.allowed)).collect();
+    let answers: Vec<Option<bool>> = of_place(namespace, place).map(|q| reviews.get(&q)?.as_ref().ok().map(|a| a.allowed)).collect();
     if answers.contains(&Some(false)) { Some(false) } else { answers.into_iter().collect::<Option<Vec<bool>>>().map(|_| true) }
 }
 
@@ -172,7 +180,7 @@ pub fn proof(outlook: &Outlook, reviews: &Reviews) -> Verdict {
 pub fn confinement(outlook: &Outlook, union: &Wanted, reviews: &Reviews) -> (Verdict, Vec<Excess>) {
     let mut excess = Vec::new();
     let (mut worst, mut unanswered) = (None::<Reason>, false);
-    for (asked, reason) in negative(outlook, &positive(union)) {
+    for (asked, reason) in negative(outlook, union) {
         match reviews.get(&asked) {
             Some(Ok(answer)) if answer.allowed => {
                 let order = |reason: Reason| NEGATIVE.iter().position(|(.., r)| *r == reason);

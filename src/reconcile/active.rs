@@ -91,9 +91,8 @@ pub struct Standing {
 /// Of an object in these circumstances. `times`: its time limits, where it is accepted; `refused`: what is said where it is not.
 #[must_use]
 pub fn stand(circumstances: &Circumstances, accepted: &Verdict, times: Option<&Times>, clock: Clock, refused: &str) -> Standing {
-    let now = active(circumstances);
     let Some(times) = times else { return Standing { active: Verdict::no(accepted.reason, refused), standing: false, effective: false } };
-    let active = in_time(now, times, clock);
+    let active = in_time(active(circumstances), times, clock);
     Standing { standing: active.holds() || waits_for_its_time(active.reason), effective: active.holds(), active }
 }
 
