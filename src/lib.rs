@@ -12,6 +12,7 @@
 //! | [`reconcile`] | writes and their order, time, values in objects of others: for every resource | no |
 //! | [`exec`] | `ExecAccess`: world in, plan and verdicts out | no |
 //! | [`live`] | `LiveResourceAccess`: Applications in, rights of an agent out | no |
+//! | [`clusters`] | `ClusterAccess`: remote clusters and their credentials | no |
 //! | [`explain`] | why a terminal or a live resource does not come, and what mends it; who can open a terminal | no |
 //! | [`shell`] | text as a word of a shell's command | no |
 //! | [`cluster_io`] | watches, writes, reviews, statuses, Events | yes |
@@ -35,6 +36,7 @@ pub mod api;
 pub mod argocd;
 pub mod cli;
 pub mod cluster_io;
+pub mod clusters;
 pub mod config;
 pub mod controller;
 pub mod exec;

@@ -28,7 +28,8 @@ pub enum ConditionType {
     /// The agent may do all that is declared, by review.
     AccessProven,
     /// Nothing is possible beyond what is declared: for an ExecAccess, argocd-server opens terminals only where one says so, whatever its
-    /// rights are; for a LiveResourceAccess, the agent has no rights that none declares.
+    /// rights are; for a LiveResourceAccess, the agent has no rights that none declares; for a ClusterAccess, the credential has none that it
+    /// does not declare.
     Confined,
     /// argocd-server asks the principal's Redis proxy.
     RedisProxyConfigured,
@@ -36,6 +37,22 @@ pub enum ConditionType {
     NetworkReady,
     /// The agents that were asked have answered.
     AgentReachable,
+    /// The remote cluster answers, and is the one that it was.
+    RemoteReachable,
+    /// The bindings (and roles) in the remote cluster are as declared.
+    RemoteRBACApplied,
+    /// The credential by which Argo CD comes is valid, and is replaced in time.
+    CredentialReady,
+    /// Argo CD's cluster Secret is as declared.
+    SecretApplied,
+    /// The credential may do all that is declared, proven by itself.
+    PermissionsProven,
+    /// Argo CD's settings go together with what the credential may read.
+    CacheCompatible,
+    /// What AWS needs is put out, and made as far as that can be seen.
+    AWSReady,
+    /// Argo CD reports no error of the Applications on that cluster.
+    ObservedByArgoCD,
     /// The operator's clock and that of the API server agree. Only for objects with time limits.
     ClockSynced,
     /// The sum of the others.
@@ -44,7 +61,7 @@ pub enum ConditionType {
 
 impl ConditionType {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 25] = [
         Self::Accepted,
         Self::Active,
         Self::PolicyApplied,
@@ -60,6 +77,14 @@ impl ConditionType {
         Self::RedisProxyConfigured,
         Self::NetworkReady,
         Self::AgentReachable,
+        Self::RemoteReachable,
+        Self::RemoteRBACApplied,
+        Self::CredentialReady,
+        Self::SecretApplied,
+        Self::PermissionsProven,
+        Self::CacheCompatible,
+        Self::AWSReady,
+        Self::ObservedByArgoCD,
         Self::ClockSynced,
         Self::Ready,
     ];
@@ -103,6 +128,23 @@ impl ConditionType {
         Self::Ready,
     ];
 
+    /// Those of a `ClusterAccess`.
+    pub const CLUSTER: [Self; 13] = [
+        Self::Accepted,
+        Self::Active,
+        Self::RemoteReachable,
+        Self::RemoteRBACApplied,
+        Self::CredentialReady,
+        Self::SecretApplied,
+        Self::PermissionsProven,
+        Self::Confined,
+        Self::CacheCompatible,
+        Self::AWSReady,
+        Self::ObservedByArgoCD,
+        Self::ClockSynced,
+        Self::Ready,
+    ];
+
     /// The name in the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -122,6 +164,14 @@ impl ConditionType {
             Self::NetworkReady => "NetworkReady",
             Self::AgentReachable => "AgentReachable",
             Self::Confined => "Confined",
+            Self::RemoteReachable => "RemoteReachable",
+            Self::RemoteRBACApplied => "RemoteRBACApplied",
+            Self::CredentialReady => "CredentialReady",
+            Self::SecretApplied => "SecretApplied",
+            Self::PermissionsProven => "PermissionsProven",
+            Self::CacheCompatible => "CacheCompatible",
+            Self::AWSReady => "AWSReady",
+            Self::ObservedByArgoCD => "ObservedByArgoCD",
             Self::ClockSynced => "ClockSynced",
             Self::Ready => "Ready",
         }
@@ -332,6 +382,82 @@ reasons! {
     AgentTimeout,
     /// The principal's resource proxy did not answer, or not as it should.
     ProxyUnreachable,
+    /// The remote cluster answers, and is the one that was declared.
+    Connected,
+    /// No connection to the remote cluster comes about; the message has the cause.
+    ConnectionFailed,
+    /// The remote cluster's certificate is not one of the authority that the manager's Secret names.
+    TLSFailed,
+    /// The remote cluster did not answer in time.
+    Timeout,
+    /// Behind the address is another cluster than the one that was declared; no credential is given to it.
+    WrongCluster,
+    /// There is no Secret with the operator's credential for the remote cluster, or not one for this object; the message has the command.
+    ManagerMissing,
+    /// The remote cluster does not accept the operator's credential, or refuses what the bootstrap allows.
+    ManagerUnauthorized,
+    /// The operator's credential for the remote cluster has expired; the message has the command.
+    ManagerExpired,
+    /// Others keep it; it is only verified.
+    External,
+    /// The remote cluster has not what the bootstrap makes; the message has the command.
+    NotBootstrapped,
+    /// The roles of the bootstrap are not what is declared now, or do not know kinds that the cluster has; the message has the command.
+    RoleOutdated,
+    /// A former credential is still valid for a while after it was replaced.
+    Rotating,
+    /// The remote cluster gives tokens a shorter life than was asked for; what it gives counts.
+    LifetimeShortened,
+    /// The credential could not be replaced; the one that is there stays. The message says how long it is valid.
+    RotationFailed,
+    /// The credential is that of somebody else than is declared.
+    OtherIdentity,
+    /// It cannot be proven from here.
+    NotProvable,
+    /// A cluster Secret that was there was taken over; it is given back in the end.
+    Adopted,
+    /// The Secret is somebody else's, or that of another server; it is left alone.
+    ForeignSecret,
+    /// An older object has the same server, or the same name in Argo CD.
+    DuplicateServer,
+    /// The operator may not touch the Secret; the message has the Helm value to add.
+    NotPermitted,
+    /// Somebody dropped what the adopted Secret held before; it is left in the end as it is.
+    BeforeImageLost,
+    /// Applications still go to the cluster, so that its Secret stays until they do not.
+    InUse,
+    /// A right that is declared is not held; status.missing has it.
+    Missing,
+    /// The credential may give rights to others or act as somebody else, which nothing declares.
+    HoldsAccessGrants,
+    /// Argo CD leaves out what it may not read.
+    Compatible,
+    /// It does so without asking twice: an expired credential would look like an empty cluster. Set resource.respectRBAC to strict.
+    RespectRBACNormal,
+    /// Argo CD wants to read every kind, and fails for the whole cluster at the first that it may not. Set resource.respectRBAC to strict.
+    RespectRBACUnset,
+    /// Argo CD looks at a namespace in which the credential may do nothing.
+    NamespaceUnbound,
+    /// The documents for AWS are put out as text.
+    Rendered,
+    /// There is nothing to do in AWS for it.
+    NotApplicable,
+    /// The controller has not said yet what ARN an object has.
+    WaitingForARN,
+    /// The cluster has no such controller.
+    ControllerMissing,
+    /// The controller reports an error; the message has it.
+    ControllerError,
+    /// A ServiceAccount of Argo CD does not have the identity.
+    IdentityNotAttached,
+    /// kube-system/aws-auth is missing or cannot be read, so that it is left alone.
+    AwsAuthUnparsable,
+    /// A role may be assumed by others than Argo CD's three ServiceAccounts.
+    TrustTooWide,
+    /// No Application on that cluster reports an error.
+    NoErrors,
+    /// An Application on that cluster reports an error; the message has it.
+    ComparisonError,
     /// Everything declared is in place and proven.
     Ready,
 }

@@ -6,6 +6,9 @@ pub use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::Cust
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::CustomResourceExt;
 
+pub mod cluster_access;
+pub mod cluster_aws;
+pub mod cluster_status;
 pub mod common;
 pub mod conditions;
 pub mod exec_access;
@@ -18,6 +21,8 @@ pub mod status;
 mod tests;
 pub mod time;
 
+pub use cluster_access::{ClusterAccess, ClusterAccessSpec};
+pub use cluster_status::ClusterAccessStatus;
 pub use common::{Mode, NamespaceSelection};
 pub use conditions::{ConditionType, Reason};
 pub use exec_access::{
@@ -34,6 +39,15 @@ pub use time::{Day, Validity, Window};
 pub fn definitions() -> Vec<Definition> {
     vec![ExecAccess::crd(), LiveResourceAccess::crd()]
 }
+
+/// Annotation on a `ClusterAccess` (value `true`): let it go although its objects on a remote cluster that does not answer stay there.
+pub const FORGET_REMOTE: &str = "argocd-access.dev/forget-remote";
+
+/// Annotation on a `ClusterAccess` (value: a time in RFC 3339): a credential that was issued before is replaced.
+pub const ROTATE_AFTER: &str = "argocd-access.dev/rotate-after";
+
+/// Label on objects of ours that serve one object of ours: its uid.
+pub const OWNER_LABEL: &str = "argocd-access.dev/owner";
 
 /// The API group of our resources, and the prefix of our labels and annotations.
 pub const GROUP: &str = "argocd-access.dev";

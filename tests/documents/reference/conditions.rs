@@ -55,7 +55,25 @@ fn holds(kind: ConditionType) -> &'static str {
         ConditionType::NetworkReady => "No NetworkPolicy keeps argocd-server from the principal's resource proxy.",
         ConditionType::AgentReachable => "The agents that spec.principal.probe names have answered.",
         ConditionType::Confined => {
-            "For an ExecAccess: an admission policy refuses argocd-server's terminals wherever no ExecAccess in effect says so (chart value instance.confine). Ready waits for it only where that is set. For a LiveResourceAccess: the agent has no rights that no object declares; otherwise status.excess names them."
+            "For an ExecAccess: an admission policy refuses argocd-server's terminals wherever no ExecAccess in effect says so (chart value instance.confine). Ready waits for it only where that is set. For a LiveResourceAccess: the agent has no rights that no object declares; otherwise status.excess names them. For a ClusterAccess: the credential has none that it does not declare."
+        }
+        ConditionType::RemoteReachable => {
+            "The remote cluster answers the operator, over its own certificate authority, and is the one that was declared."
+        }
+        ConditionType::RemoteRBACApplied => {
+            "The bindings in the remote cluster are as declared, and the roles of the bootstrap are what they should be."
+        }
+        ConditionType::CredentialReady => {
+            "Argo CD's credential is valid and is replaced in time; status.credential says until when. `External`: others keep it."
+        }
+        ConditionType::SecretApplied => "Argo CD's cluster Secret is as declared.",
+        ConditionType::PermissionsProven => {
+            "The credential itself may do all that is declared, in each namespace; otherwise status.missing says what not."
+        }
+        ConditionType::CacheCompatible => "Argo CD's resource.respectRBAC goes together with what the credential may read.",
+        ConditionType::AWSReady => "The documents or objects for AWS are put out, and made as far as their controllers say. `NotApplicable` is True.",
+        ConditionType::ObservedByArgoCD => {
+            "No Application on that cluster reports an error. Ready does not wait for it where there is no Application."
         }
         ConditionType::ClockSynced => {
             "The operator's clock agrees with that of the API server. Only for objects with time limits; Ready does not wait for it."
@@ -100,7 +118,7 @@ const REMEDIES: &[(&str, &str)] = &[
     ("Denied", "Read status.server.namespaces: a limit of the instance, or a right that is missing."),
     (
         "RemoteCluster",
-        "Apply the rule of status.server.remote in that cluster, for the identity that it names. It stays `Unknown`: nobody can prove it from here.",
+        "Apply the rule of status.server.remote in that cluster, for the identity that it names. It stays `Unknown`: nobody can prove it from here, unless a ClusterAccess of that cluster does.",
     ),
     ("NotFound", "Install argocd-agent in this namespace, or name its Deployment in spec.agent.deployment."),
     ("Ambiguous", "Name the Deployment in spec.agent.deployment."),
@@ -142,5 +160,33 @@ const REMEDIES: &[(&str, &str)] = &[
         "Make another Ingress (or HTTPRoute) that speaks HTTP or HTTPS to argocd-server: the one for gRPC is for the command line. Or spec.ingress.mode None.",
     ),
     ("ControllerConfiguration", "Set what the message says, where it says: see [what each controller needs](ingress.md)."),
+    ("ConnectionFailed", "Read the message: the address, a firewall, or the proxy. It is tried again by itself."),
+    ("TLSFailed", "Check `ca.crt` of the manager's Secret, and that nobody stands between."),
+    ("Timeout", "Look at the remote cluster, and at the network on the way. It is tried again by itself."),
+    ("WrongCluster", "Find out what stands behind the address. Where the cluster was made anew, bootstrap it anew."),
+    ("ManagerMissing", "Run the bootstrap command of the message, as an administrator of the remote cluster."),
+    ("ManagerUnauthorized", "Run the bootstrap command of the message again, as an administrator of the remote cluster."),
+    ("ManagerExpired", "Run the bootstrap command of the message with --credential."),
+    ("NotBootstrapped", "Run the bootstrap command of the message, as an administrator of the remote cluster."),
+    ("RoleOutdated", "Run the bootstrap command of the message again; status.missing has what is not held."),
+    ("RotationFailed", "Read the message: what the remote cluster answered, and how long the credential is valid."),
+    ("OtherIdentity", "Correct spec.credentials.serviceAccount, or the Secret that is adopted."),
+    ("ForeignSecret", "Rename or remove that Secret, or name it in spec.adoptSecret where it is for this server."),
+    ("DuplicateServer", "Delete one of the two objects."),
+    ("NotPermitted", "Add the Helm value that the message names."),
+    ("BeforeImageLost", "Nothing, where the Secret may stay; else restore it by hand after the object is deleted."),
+    ("InUse", "Delete the Applications on that cluster, or send them elsewhere; terminals are closed already."),
+    ("Missing", "Read status.missing; run the bootstrap command again where the roles lack it."),
+    ("HoldsAccessGrants", "Remove the binding that status.excess names."),
+    ("RespectRBACNormal", "Set resource.respectRBAC to strict in argocd-cm."),
+    ("RespectRBACUnset", "Set resource.respectRBAC to strict in argocd-cm, or declare read: Wildcard."),
+    ("NamespaceUnbound", "Wait; where it stays, status.namespaces says what is missing there."),
+    ("WaitingForARN", "Wait for the controller; look at its log where it takes minutes."),
+    ("ControllerMissing", "Install the controller, or use output: Text."),
+    ("ControllerError", "Mend what the controller says; the object is named in the message."),
+    ("IdentityNotAttached", "Set the annotation, or make the association, that the message names; then restart that component of Argo CD."),
+    ("AwsAuthUnparsable", "Mend kube-system/aws-auth by hand: while it does not parse, nobody is mapped by it."),
+    ("TrustTooWide", "Narrow the trust policy to what the rendered document says."),
+    ("ComparisonError", "Read the Application's conditions; the message has the first."),
     ("Conflict", "Agree on one value: that of the older object stands."),
 ];

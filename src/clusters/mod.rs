@@ -1,0 +1,3 @@
+//! `ClusterAccess`: remote clusters, what Argo CD may do there, and by which credential. Pure.
+
+pub mod names;
