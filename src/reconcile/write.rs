@@ -42,6 +42,20 @@ pub enum Kind {
     ExecAccess,
     /// `argocd-access.dev/v1alpha1`
     LiveResourceAccess,
+    /// `argocd-access.dev/v1alpha1`
+    ClusterAccess,
+    /// `v1`; what is in one never gets into a plan, a log or a memory.
+    Secret,
+    /// `v1`, in a remote cluster.
+    RemoteSecret,
+    /// `v1`, in a remote cluster.
+    RemoteConfigMap,
+    /// `rbac.authorization.k8s.io/v1`, in a remote cluster.
+    RemoteRoleBinding,
+    /// `rbac.authorization.k8s.io/v1`, in a remote cluster.
+    RemoteClusterRoleBinding,
+    /// `rbac.authorization.k8s.io/v1`, in a remote cluster.
+    RemoteClusterRole,
 }
 
 impl Kind {
@@ -66,7 +80,28 @@ impl Kind {
             Self::BackendConfig => ("cloud.google.com/v1", "BackendConfig", "backendconfigs"),
             Self::ExecAccess => ("argocd-access.dev/v1alpha1", "ExecAccess", "execaccesses"),
             Self::LiveResourceAccess => ("argocd-access.dev/v1alpha1", "LiveResourceAccess", "liveresourceaccesses"),
+            Self::ClusterAccess => ("argocd-access.dev/v1alpha1", "ClusterAccess", "clusteraccesses"),
+            Self::Secret | Self::RemoteSecret => ("v1", "Secret", "secrets"),
+            Self::RemoteConfigMap => Self::ConfigMap.names(),
+            Self::RemoteRoleBinding => Self::RoleBinding.names(),
+            Self::RemoteClusterRoleBinding => Self::ClusterRoleBinding.names(),
+            Self::RemoteClusterRole => Self::ClusterRole.names(),
         }
+    }
+
+    /// Whether it is in a remote cluster.
+    #[must_use]
+    pub const fn is_remote(self) -> bool {
+        matches!(
+            self,
+            Self::RemoteSecret | Self::RemoteConfigMap | Self::RemoteRoleBinding | Self::RemoteClusterRoleBinding | Self::RemoteClusterRole
+        )
+    }
+
+    /// Whether an answer of the API server about such an object may hold what nobody is to see.
+    #[must_use]
+    pub const fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::RemoteSecret)
     }
 }
 
@@ -82,6 +117,9 @@ impl Kind {
                 | Self::ClusterRoleBinding
                 | Self::ValidatingAdmissionPolicy
                 | Self::ValidatingAdmissionPolicyBinding
+                | Self::RemoteRoleBinding
+                | Self::RemoteClusterRoleBinding
+                | Self::RemoteClusterRole
         )
     }
 }
@@ -123,9 +161,10 @@ impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (_, kind, _) = self.kind.names();
         match &self.namespace {
-            Some(namespace) => write!(f, "{kind} {namespace}/{}", self.name),
-            None => write!(f, "{kind} {}", self.name),
+            Some(namespace) => write!(f, "{kind} {namespace}/{}", self.name)?,
+            None => write!(f, "{kind} {}", self.name)?,
         }
+        if self.kind.is_remote() { f.write_str(" of the remote cluster") } else { Ok(()) }
     }
 }
 
@@ -150,6 +189,18 @@ pub enum Layer {
     Network,
     /// Which Redis argocd-server asks, and its restart.
     Redis,
+    /// What a credential may do in a remote cluster, terminals apart.
+    RemoteRights,
+    /// Where it may open terminals there: the last to come and the first to go.
+    RemoteExec,
+    /// Argo CD's cluster Secret.
+    ClusterSecret,
+    /// The Secrets of a remote cluster to which tokens are bound: they go after nothing uses these any more.
+    Anchor,
+    /// The operator's own credential for a remote cluster.
+    Manager,
+    /// What is put out for AWS.
+    Aws,
     /// argocd-rbac-cm and AppProjects: the first to go and the last to come, since only its lines decide over open sessions.
     Policy,
 }
@@ -181,6 +232,8 @@ pub enum Action {
         /// The merge patch.
         patch: Value,
     },
+    /// One of these into which something is put just before it is sent that no plan holds: a credential.
+    Sealed(Seal, Value),
     /// Deletion of this very object.
     Delete {
         /// The uid that was seen.
@@ -188,6 +241,23 @@ pub enum Action {
         /// The version that was seen.
         resource_version: String,
     },
+}
+
+/// What is put into a write just before it is sent. The plan has the rest of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seal {
+    /// The whole cluster Secret of ours, applied: with the credential that it has.
+    Kept,
+    /// The same with the one that was minted last.
+    Minted,
+    /// A patch of an adopted cluster Secret: with the credential that was minted last, and what was in it before.
+    Adopt,
+    /// The same without another memory: that is there already.
+    Renew,
+    /// A patch of an adopted cluster Secret: what was in it before comes back.
+    GiveBack,
+    /// A patch of the manager's Secret: with its own new token.
+    Manager,
 }
 
 impl Action {
@@ -204,7 +274,7 @@ impl Action {
     #[must_use]
     pub fn is_for_what_was_seen(&self) -> bool {
         match self {
-            Self::Apply(body) => body.pointer("/metadata/resourceVersion").is_some(),
+            Self::Apply(body) | Self::Sealed(_, body) => body.pointer("/metadata/resourceVersion").is_some(),
             Self::Merge(_) | Self::InName { .. } | Self::Delete { .. } => true,
         }
     }
@@ -255,9 +325,15 @@ impl Write {
             Layer::LiveShipped => 3,
             Layer::Network => 2,
             Layer::Redis => 3,
+            Layer::Manager => 1,
+            Layer::Aws => 2,
+            Layer::RemoteRights => 2,
+            Layer::RemoteExec => 3,
+            Layer::ClusterSecret => 4,
+            Layer::Anchor => 5,
         };
         let (phase, rank) = match (self.direction, self.layer) {
-            (Direction::Narrow, Layer::Policy | Layer::LiveShipped) => (0, 0),
+            (Direction::Narrow, Layer::Policy | Layer::LiveShipped | Layer::RemoteExec) => (0, 0),
             (Direction::Narrow, _) => (0, forwards),
             (Direction::Keep, _) => (1, forwards),
             (Direction::Widen, _) => (2, forwards),

@@ -1,0 +1,3 @@
+//! The life of a cluster, step by step, in memory.
+
+mod credential;
