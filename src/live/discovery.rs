@@ -68,6 +68,17 @@ impl Discovery {
         self.0.contains_key(group)
     }
 
+    /// Each resource, with its group.
+    pub fn resources(&self) -> impl Iterator<Item = (&str, &Known)> {
+        self.0.iter().flat_map(|(group, kinds)| kinds.values().filter(|known| !known.plural.is_empty()).map(move |known| (group.as_str(), known)))
+    }
+
+    /// What is known of a resource, by its plural.
+    #[must_use]
+    pub fn resource(&self, group: &str, plural: &str) -> Option<&Known> {
+        self.0.get(group)?.values().find(|known| known.plural == plural)
+    }
+
     /// What is known of a kind.
     #[must_use]
     pub fn get(&self, group: &str, kind: &str) -> Option<&Known> {

@@ -61,6 +61,12 @@ impl Right {
 }
 
 impl Rules {
+    /// No right at all.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(BTreeMap::new())
+    }
+
     /// Adds a right.
     pub fn add(&mut self, right: Right, names: &Names) {
         if matches!(names, Names::Only(some) if some.is_empty()) {
