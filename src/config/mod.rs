@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+pub mod clusters;
 pub mod limits;
 pub mod live;
 #[cfg(test)]
 mod tests;
 
+pub use clusters::ClusterAccess;
 pub use limits::Limits;
 pub use live::Live;
 
@@ -57,6 +59,9 @@ pub struct InstanceConfig {
     /// Whether `LiveResourceAccess` is served, and what it takes.
     #[serde(default)]
     pub live: Live,
+    /// Whether `ClusterAccess` is served, and for which clusters.
+    #[serde(default)]
+    pub cluster_access: ClusterAccess,
     /// What no `ExecAccess` may exceed.
     #[serde(default)]
     pub limits: Limits,
@@ -142,6 +147,7 @@ impl InstanceConfig {
             require_exclusive: false,
             write_backend_configs: true,
             live: Live::default(),
+            cluster_access: ClusterAccess::default(),
             limits: Limits::default(),
         }
     }
@@ -160,12 +166,13 @@ impl Config {
         }
         let (mut seen, mut edited) = (BTreeSet::new(), BTreeSet::new());
         for instance in &config.instances {
-            if !is_namespace_name(&instance.namespace) {
+            if !is_label(&instance.namespace) {
                 return Err(ConfigError::Value(format!("instances: {:?} is not the name of a namespace", instance.namespace)));
             }
             if !seen.insert(&instance.namespace) {
                 return Err(ConfigError::Value(format!("instances: the namespace {} is listed twice", instance.namespace)));
             }
+            instance.cluster_access.check(&instance.namespace)?;
             let role = &instance.in_place.cluster_role;
             if instance.server_roles == ServerRoles::InPlace && !role.is_empty() && !edited.insert(role) {
                 return Err(ConfigError::Value(format!(
@@ -189,9 +196,16 @@ fn is_shell(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-'))
 }
 
-fn is_namespace_name(text: &str) -> bool {
-    (1..=63).contains(&text.len())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-        && !text.starts_with('-')
-        && !text.ends_with('-')
+/// Whether Kubernetes takes it for the name of a namespace.
+fn is_label(text: &str) -> bool {
+    is_dns_name(text, 63) && !text.contains('.')
+}
+
+/// Whether Kubernetes takes it for the name of an object: labels of letters, digits and `-`, between dots.
+fn is_dns_name(text: &str, longest: usize) -> bool {
+    let is_label = |part: &str| {
+        let fits = part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        fits && !part.is_empty() && !part.starts_with('-') && !part.ends_with('-')
+    };
+    text.len() <= longest && text.split('.').all(is_label)
 }
