@@ -17,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::config::{Config, ConfigError};
+use crate::controller::Serve;
 use crate::live::world::Shipped;
 
 /// Declare who may open a terminal through Argo CD.
@@ -90,6 +91,14 @@ pub struct InstanceArgs {
     /// The fixed ClusterRole that lets an agent read logs (the chart installs it).
     #[arg(long, env = "ARGOCD_ACCESS_LOGS_CLUSTER_ROLE", default_value = "argocd-access-operator-live-logs")]
     pub logs_cluster_role: String,
+}
+
+/// Whose part of the operator is meant.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ServeArgs {
+    /// Which resources are meant: ExecAccess and LiveResourceAccess, or ClusterAccess, which has a process of its own.
+    #[arg(long, value_enum, default_value_t = Serve::Access)]
+    pub serve: Serve,
 }
 
 impl InstanceArgs {

@@ -17,12 +17,13 @@ use kube::{Api, Client};
 use serde_json::json;
 use tokio::sync::Notify;
 
-use super::{CliError, InstanceArgs, connect};
+use super::{CliError, InstanceArgs, ServeArgs, connect};
 use crate::api::FIELD_MANAGER;
 use crate::cluster_io::lease;
 use crate::cluster_io::request;
 use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches, LiveWatches, PrincipalWatches};
 use crate::config::{InstanceConfig, ServerRoles};
+use crate::controller::Serve;
 use crate::controller::agent::AgentKeeper;
 use crate::controller::exec::ExecKeeper;
 use crate::controller::keeper::Keeper;
@@ -33,6 +34,8 @@ use crate::metrics::Metrics;
 /// The arguments of `restore`.
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
+    #[command(flatten)]
+    serve: ServeArgs,
     #[command(flatten)]
     instance: InstanceArgs,
     /// Take back all of the instance's access. Required, so that nobody does it by accident.
@@ -64,6 +67,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     if !args.all {
         return Err(CliError::Usage("say --all: restore takes back the access of every ExecAccess and LiveResourceAccess of the instance"));
+    }
+    if args.serve.serve == Serve::Clusters {
+        return Err(CliError::Usage("--serve clusters: this version does not serve ClusterAccess, so it has nothing of it to take back"));
     }
     let (client, namespace) = connect().await?;
     let mut config = args.instance.load(&namespace)?;
@@ -101,7 +107,7 @@ pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     }
     for instance in &config.instances {
         // It gives nobody anything; that it stays is no failure.
-        if let Err(error) = lease::remove(&client, &instance.namespace).await {
+        if let Err(error) = lease::remove(&client, &instance.namespace, args.serve.serve.lease()).await {
             tracing::info!(instance = instance.namespace, error = %error.chain(), "the Lease stays");
         }
     }

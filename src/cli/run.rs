@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use clap::Args;
 use tokio::sync::watch;
 
-use super::{CliError, InstanceArgs, asked_to_end, connect};
+use super::{CliError, InstanceArgs, ServeArgs, asked_to_end, connect};
 use crate::controller::{self, Settings};
 
 /// The arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
+    #[command(flatten)]
+    serve: ServeArgs,
     #[command(flatten)]
     instance: InstanceArgs,
     /// Where /livez, /readyz and /metrics are served.
@@ -28,7 +30,7 @@ pub struct RunArgs {
 pub async fn run(args: RunArgs) -> Result<(), CliError> {
     let (client, namespace) = connect().await?;
     let config = args.instance.load(&namespace)?;
-    let settings = Settings { config, shipped: args.instance.shipped(), listen: args.listen, pod: args.pod_name };
+    let settings = Settings { serve: args.serve.serve, config, shipped: args.instance.shipped(), listen: args.listen, pod: args.pod_name };
     let (stop, stopped) = watch::channel(false);
     let mut running = tokio::spawn(controller::run(client, settings, stopped));
     tokio::select! {

@@ -11,12 +11,13 @@ use kube::runtime::events::{Recorder, Reporter};
 use tokio::sync::Notify;
 
 use super::restore::duration;
-use super::{CliError, connect};
+use super::{CliError, ServeArgs, connect};
 use crate::api::STOP;
 use crate::argocd::ARGOCD_CM;
 use crate::cluster_io::apply;
 use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches, LiveWatches, PrincipalWatches};
 use crate::config::{InstanceConfig, ServerRoles};
+use crate::controller::Serve;
 use crate::controller::agent::AgentKeeper;
 use crate::controller::exec::ExecKeeper;
 use crate::controller::keeper::Keeper;
@@ -34,6 +35,8 @@ const REASON_LIMIT: usize = 256;
 /// The arguments of `stop`.
 #[derive(Debug, Args)]
 pub struct StopArgs {
+    #[command(flatten)]
+    serve: ServeArgs,
     /// The namespace of the Argo CD instance. Default: that of the kubeconfig.
     #[arg(long, short, env = "ARGOCD_ACCESS_NAMESPACE")]
     namespace: Option<String>,
@@ -58,6 +61,9 @@ fn reason(text: &str) -> Result<String, String> {
 /// # Errors
 /// When the annotation cannot be written, or something could not be withdrawn in time; what, and what to do.
 pub async fn stop(args: StopArgs) -> Result<(), CliError> {
+    if args.serve.serve == Serve::Clusters {
+        return Err(CliError::Usage("--serve clusters: this version does not serve ClusterAccess, so it has nothing of it to stop"));
+    }
     let (client, default) = connect().await?;
     let namespace = args.namespace.unwrap_or(default);
     annotate(&client, &namespace, (!args.release).then_some(args.reason.as_str())).await?;

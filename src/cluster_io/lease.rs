@@ -1,5 +1,5 @@
-//! The Lease of an instance: who has it may write there. Taken, renewed, given back; what follows from what it says is decided in
-//! [`crate::reconcile::leadership`].
+//! The Leases of an instance: who has one may write there what it is for. Taken, renewed, given back; what follows from what one says is
+//! decided in [`crate::reconcile::leadership`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +21,8 @@ use crate::reconcile::leadership::{self, DURATION, Decision, RETRY, Record, Sigh
 
 /// The name of the Lease in the instance's namespace. It is the same for every release of the chart: two of them would write the same objects.
 pub const LEASE: &str = "argocd-access-operator";
+/// That of the process that serves `ClusterAccess`: it writes other objects, and neither waits for the other.
+pub const CLUSTERS_LEASE: &str = "argocd-access-operator-clusters";
 /// So soon it is tried again where the last picture was old.
 const AGAIN: Duration = Duration::from_millis(100);
 /// Whose a Lease is that was given back.
@@ -32,18 +34,22 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// Somebody else has it.
-    #[error("Lease {namespace}/{LEASE} was taken by {holder}; this operator ends, so that there are never two that write")]
+    #[error("Lease {namespace}/{lease} was taken by {holder}; this operator ends, so that there are never two that write")]
     Taken {
         /// The namespace of the instance.
         namespace: String,
+        /// The Lease's name.
+        lease: &'static str,
         /// Who has it now.
         holder: String,
     },
     /// It could not be renewed.
-    #[error("Lease {namespace}/{LEASE} was not renewed within {} s ({why}); this operator ends, so that there are never two that write", leadership::RENEW_WITHIN.as_secs())]
+    #[error("Lease {namespace}/{lease} was not renewed within {} s ({why}); this operator ends, so that there are never two that write", leadership::RENEW_WITHIN.as_secs())]
     NotRenewed {
         /// The namespace of the instance.
         namespace: String,
+        /// The Lease's name.
+        lease: &'static str,
         /// What the last attempt met.
         why: String,
     },
@@ -90,6 +96,7 @@ fn milliseconds(duration: Duration) -> u64 {
 pub struct Candidate {
     api: Api<Lease>,
     namespace: String,
+    lease: &'static str,
     me: String,
     held: Arc<Held>,
     /// When the last request was sent that gave or prolonged the right; `None`: we have it not.
@@ -104,15 +111,16 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// One of this name: of two that have the same, either is taken for the other, so it is that of the Pod. `won` is told when the right
-    /// is won.
+    /// One of the name `me`, for a Lease in a namespace. Of two that have the same name, either is taken for the other, so it is that of the
+    /// Pod. `won` is told when the right is won.
     #[must_use]
-    pub fn new(client: &Client, namespace: &str, me: &str, metrics: Arc<Metrics>, won: Vec<Arc<Notify>>) -> Self {
+    pub fn new(client: &Client, namespace: &str, lease: &'static str, me: &str, metrics: Arc<Metrics>, won: Vec<Arc<Notify>>) -> Self {
         let held = Held { began: Instant::now(), until: AtomicU64::new(0), term: AtomicU64::new(0) };
         metrics.leads(namespace, false);
         Self {
             api: Api::namespaced(client.clone(), namespace),
             namespace: namespace.to_owned(),
+            lease,
             me: me.to_owned(),
             held: Arc::new(held),
             renewed: None,
@@ -128,6 +136,11 @@ impl Candidate {
     #[must_use]
     pub fn leads(&self) -> Leads {
         Leads(Some(Arc::clone(&self.held)))
+    }
+
+    /// What is done with the Lease, for an error's text.
+    fn action(&self, verb: &str) -> String {
+        format!("{verb} Lease {}/{}", self.namespace, self.lease)
     }
 
     fn now(&self) -> Duration {
@@ -165,7 +178,7 @@ impl Candidate {
             (Some(_), Some(sight)) if sight.record.holder != self.me => {
                 let holder = if sight.record.holder.is_empty() { "nobody".to_owned() } else { sight.record.holder.clone() };
                 self.resign();
-                Err(LeaseError::Taken { namespace: self.namespace.clone(), holder })
+                Err(LeaseError::Taken { namespace: self.namespace.clone(), lease: self.lease, holder })
             }
             _ => Ok(()),
         }
@@ -173,7 +186,7 @@ impl Candidate {
 
     fn lost(&mut self) -> LeaseError {
         self.resign();
-        LeaseError::NotRenewed { namespace: self.namespace.clone(), why: self.why.clone() }
+        LeaseError::NotRenewed { namespace: self.namespace.clone(), lease: self.lease, why: self.why.clone() }
     }
 
     fn resign(&mut self) {
@@ -184,7 +197,7 @@ impl Candidate {
 
     async fn step(&mut self, sent: Duration) -> Result<(), RequestError> {
         if self.doubtful {
-            let lease = request(format!("read Lease {}/{LEASE}", self.namespace), self.api.get_opt(LEASE)).await?;
+            let lease = request(self.action("read"), self.api.get_opt(self.lease)).await?;
             let before = self.sight.take();
             let holder = before.as_ref().map(|sight| sight.record.holder.clone());
             self.sight = leadership::look(before, lease.as_ref().map(record), self.now());
@@ -198,14 +211,14 @@ impl Candidate {
         }
         let now = json!(MicroTime(jiff::Timestamp::now()));
         let spec = json!({"holderIdentity": self.me, "leaseDurationSeconds": DURATION.as_secs(), "renewTime": now});
-        let action = || format!("take or renew Lease {}/{LEASE}", self.namespace);
+        let action = || self.action("take or renew");
         let lease = match leadership::decide(&self.me, self.sight.as_ref(), self.now()) {
             Decision::Wait(_) => return Ok(()),
             Decision::Create => {
                 // The version says that there is none yet: another candidate may be as fast.
-                let mut body = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": LEASE, "resourceVersion": "0"}, "spec": spec});
+                let mut body = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self.lease, "resourceVersion": "0"}, "spec": spec});
                 set(&mut body, "acquireTime", now);
-                request(action(), self.api.patch(LEASE, &PatchParams::apply(FIELD_MANAGER), &Patch::Apply(body))).await?
+                request(action(), self.api.patch(self.lease, &PatchParams::apply(FIELD_MANAGER), &Patch::Apply(body))).await?
             }
             Decision::Renew => self.merge(action(), json!({"spec": spec})).await?,
             Decision::Take => {
@@ -235,7 +248,7 @@ impl Candidate {
             root.insert("metadata".to_owned(), json!({"resourceVersion": version}));
         }
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        request(action, self.api.patch(LEASE, &params, &Patch::Merge(body))).await
+        request(action, self.api.patch(self.lease, &params, &Patch::Merge(body))).await
     }
 
     /// Keeps at it until it is lost, or until `release` says that nothing more will be written: then it is given back.
@@ -244,7 +257,7 @@ impl Candidate {
     /// When the right is lost.
     pub async fn run(mut self, mut release: oneshot::Receiver<()>) -> Result<(), LeaseError> {
         let woken = Arc::new(Notify::new());
-        let named = Config::default().fields(&format!("metadata.name={LEASE}"));
+        let named = Config::default().fields(&format!("metadata.name={}", self.lease));
         // Who stands by learns from it that the holder has given it back; what is decided rests on reads.
         let watch: Watch<Lease> = Watch::start("leases", self.api.clone(), named, without_managed_fields, vec![Arc::clone(&woken)]);
         loop {
@@ -269,7 +282,7 @@ impl Candidate {
         }
         self.resign();
         let body = json!({"spec": {"holderIdentity": NOBODY, "leaseDurationSeconds": 1, "renewTime": MicroTime(jiff::Timestamp::now())}});
-        match tokio::time::timeout(FAREWELL, self.merge(format!("give Lease {}/{LEASE} back", self.namespace), body)).await {
+        match tokio::time::timeout(FAREWELL, self.merge(self.action("give back"), body)).await {
             Ok(Ok(_)) => tracing::info!(instance = self.namespace, "the Lease is given back"),
             Ok(Err(error)) => {
                 tracing::warn!(instance = self.namespace, error = %error.chain(), "the Lease was not given back; it runs out by itself");
@@ -279,25 +292,25 @@ impl Candidate {
     }
 }
 
-/// Removes the Lease of an instance in which no operator is left: nothing of ours is to stay. Where its last holder has not given it back,
+/// Removes a Lease of an instance in which no operator is left that would hold it: nothing of ours is to stay. Where its last holder has not given it back,
 /// it is waited until that one is silent for long enough; where it is renewed, it stays.
 ///
 /// # Errors
 /// When the API server refuses, cannot be reached, or does not answer in time.
-pub async fn remove(client: &Client, namespace: &str) -> Result<(), RequestError> {
+pub async fn remove(client: &Client, namespace: &str, lease: &str) -> Result<(), RequestError> {
     let api: Api<Lease> = Api::namespaced(client.clone(), namespace);
     let began = Instant::now();
     let mut first: Option<Sight> = None;
     loop {
-        let Some(lease) = request(format!("read Lease {namespace}/{LEASE}"), api.get_opt(LEASE)).await? else { return Ok(()) };
-        let sight = leadership::look(first.clone(), Some(record(&lease)), began.elapsed());
+        let Some(found) = request(format!("read Lease {namespace}/{lease}"), api.get_opt(lease)).await? else { return Ok(()) };
+        let sight = leadership::look(first.clone(), Some(record(&found)), began.elapsed());
         match leadership::decide(NOBODY, sight.as_ref(), began.elapsed()) {
             Decision::Wait(_) if first.is_some() && first != sight => return Ok(()),
             Decision::Wait(left) => tokio::time::sleep(left.min(RETRY)).await,
             Decision::Create | Decision::Renew | Decision::Take => {
-                let preconditions = Preconditions { uid: lease.metadata.uid, resource_version: lease.metadata.resource_version };
+                let preconditions = Preconditions { uid: found.metadata.uid, resource_version: found.metadata.resource_version };
                 let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-                return request(format!("delete Lease {namespace}/{LEASE}"), api.delete(LEASE, &params)).await.map(drop);
+                return request(format!("delete Lease {namespace}/{lease}"), api.delete(lease, &params)).await.map(drop);
             }
         }
         first = sight;

@@ -19,7 +19,7 @@ use kube::runtime::events::{Recorder, Reporter};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use crate::cluster_io::lease::{Candidate, Leads, LeaseError};
+use crate::cluster_io::lease::{CLUSTERS_LEASE, Candidate, LEASE, Leads, LeaseError};
 use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches, LiveWatches, PrincipalWatches};
 use crate::config::Config;
 use crate::live::world::Shipped;
@@ -45,14 +45,40 @@ pub enum RunError {
     /// The right to write was lost.
     #[error(transparent)]
     Lease(#[from] LeaseError),
+    /// What was asked for is not served.
+    #[error("--serve clusters: this version of the operator does not serve ClusterAccess")]
+    Unserved,
     /// A loop ended although nobody asked it to.
     #[error("a loop of the operator ended: {0}")]
     Ended(String),
 }
 
+/// What a process serves. `ClusterAccess` has one of its own, with a `ServiceAccount` of its own: it is the one that may touch credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Serve {
+    /// `ExecAccess` and `LiveResourceAccess`.
+    #[default]
+    Access,
+    /// `ClusterAccess`.
+    Clusters,
+}
+
+impl Serve {
+    /// The Lease whose holder may write what belongs to it.
+    #[must_use]
+    pub const fn lease(self) -> &'static str {
+        match self {
+            Self::Access => LEASE,
+            Self::Clusters => CLUSTERS_LEASE,
+        }
+    }
+}
+
 /// What the operator runs with.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What it serves.
+    pub serve: Serve,
     /// The configuration file.
     pub config: Config,
     /// The chart's fixed ClusterRoles.
@@ -68,6 +94,9 @@ pub struct Settings {
 /// # Errors
 /// When the address cannot be listened on, or a loop ends by itself.
 pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>) -> Result<(), RunError> {
+    if settings.serve == Serve::Clusters {
+        return Err(RunError::Unserved);
+    }
     let address = settings.listen;
     let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
     let (metrics, health) = (Arc::new(Metrics::default()), Arc::new(Health::default()));
@@ -76,7 +105,7 @@ pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>
     let me = identity(settings.pod.as_deref());
     let mut candidates = Vec::new();
     for (config, touched) in settings.config.instances.iter().zip(&touched) {
-        let mut candidate = Candidate::new(&client, &config.namespace, &me, Arc::clone(&metrics), touched.all());
+        let mut candidate = Candidate::new(&client, &config.namespace, settings.serve.lease(), &me, Arc::clone(&metrics), touched.all());
         // Before anything is listed: who wins at once need not list it again.
         candidate.attempt().await?;
         candidates.push(candidate);
@@ -93,11 +122,11 @@ pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>
         let agent = AgentWatches::start(&client, Arc::clone(&live), settings.shipped.clone(), &touched.live);
         let principal = PrincipalWatches::start(&client, live, &touched.principal);
         let principal = PrincipalKeeper::new(principal, &client, &touched.principal);
-        let serve = Serve { client: &client, recorder: &recorder, metrics: &metrics, health: &health, leads: candidate.leads(), stop: &stop };
+        let around = Around { client: &client, recorder: &recorder, metrics: &metrics, health: &health, leads: candidate.leads(), stop: &stop };
         let rounds = vec![
-            serve.rounds(ExecKeeper::new(exec), &touched.exec),
-            serve.rounds(AgentKeeper::new(agent), &touched.live),
-            serve.rounds(principal, &touched.principal),
+            around.rounds(ExecKeeper::new(exec), &touched.exec),
+            around.rounds(AgentKeeper::new(agent), &touched.live),
+            around.rounds(principal, &touched.principal),
         ];
         loops.spawn(instance::run(candidate, rounds));
     }
@@ -147,7 +176,7 @@ fn start_cluster(client: &Client, config: &Config, touched: &[Touched]) -> Clust
 }
 
 /// What all rounds of an instance run with.
-struct Serve<'a> {
+struct Around<'a> {
     client: &'a Client,
     recorder: &'a Recorder,
     metrics: &'a Arc<Metrics>,
@@ -156,7 +185,7 @@ struct Serve<'a> {
     stop: &'a watch::Receiver<bool>,
 }
 
-impl Serve<'_> {
+impl Around<'_> {
     fn rounds<K: Keeper>(&self, keeper: K, touched: &Arc<Notify>) -> BoxFuture<'static, ()> {
         self.health.serve(keeper.namespace().to_owned(), K::NAME, keeper.probes());
         let rounds = round::Rounds::new(self.client.clone(), keeper, self.recorder.clone(), Arc::clone(self.metrics)).led_by(self.leads.clone());
