@@ -22,7 +22,7 @@ mod tests;
 pub mod time;
 
 pub use cluster_access::{ClusterAccess, ClusterAccessSpec};
-pub use cluster_status::ClusterAccessStatus;
+pub use cluster_status::{ClusterAccessStatus, RemoteRight};
 pub use common::{Mode, NamespaceSelection};
 pub use conditions::{ConditionType, Reason};
 pub use exec_access::{

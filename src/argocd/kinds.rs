@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The part of an Application's spec that decides who may reach its pods.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-#[kube(group = "argoproj.io", version = "v1alpha1", kind = "Application", namespaced, schema = "disabled")]
+#[kube(group = "argoproj.io", version = "v1alpha1", kind = "Application", namespaced, schema = "disabled", status = "ApplicationStatus")]
 #[serde(rename_all = "camelCase", default)]
 pub struct ApplicationSpec {
     /// The AppProject; empty means `default`.
@@ -18,6 +18,37 @@ pub struct ApplicationSpec {
     /// How it syncs.
     #[serde(deserialize_with = "or_default")]
     pub sync_policy: SyncPolicy,
+}
+
+/// What Argo CD says of an Application. It has no status subresource: whoever may edit it may write this.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApplicationStatus {
+    /// What is wrong with it.
+    #[serde(deserialize_with = "or_default")]
+    pub conditions: Vec<ApplicationCondition>,
+}
+
+/// Something that is wrong with an Application, or worth to be known.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApplicationCondition {
+    /// Of which kind, such as `ComparisonError`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What, for a person.
+    pub message: String,
+}
+
+impl Application {
+    /// The first error that Argo CD reports of comparing it with its cluster. (A failed sync is the Application's own affair.)
+    #[must_use]
+    pub fn error(&self) -> Option<String> {
+        const OF_CLUSTER: [&str; 3] = ["ComparisonError", "UnknownError", "InvalidSpecError"];
+        let first = self.status.as_ref()?.conditions.iter().find(|c| OF_CLUSTER.contains(&c.kind.as_str()))?;
+        let line: String = first.message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
+        Some(format!("{}: {line}", first.kind))
+    }
 }
 
 /// A field that an Application leaves to others.

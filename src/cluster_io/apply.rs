@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::lease::Leads;
+use super::outlets::{Hub, Outlets};
 use super::recent::Recent;
 use super::{RequestError, request};
 use crate::api::FIELD_MANAGER;
@@ -45,7 +46,15 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Sends the writes. Before anything is given, the API server itself is asked whether it is still declared: this process may have been
 /// stopped since it looked, and its watches may be behind by as much. A failure of a narrowing write never keeps another narrowing one from being sent; it keeps all widening ones back,
 /// since the plan holds these only when nothing is left to be taken away. An old picture stops the rest of the plan.
-pub async fn apply<P>(client: &Client, namespace: &str, plan: P, leads: &Leads, recent: &mut Recent, metrics: &Metrics) -> Outcome<P::Applied>
+pub async fn apply<P>(
+    client: &Client,
+    outlets: &dyn Outlets,
+    namespace: &str,
+    plan: P,
+    leads: &Leads,
+    recent: &mut Recent,
+    metrics: &Metrics,
+) -> Outcome<P::Applied>
 where
     P: Plan,
     P::Object: Declared,
@@ -74,7 +83,7 @@ where
         if stale && write.direction != Direction::Narrow {
             break;
         }
-        match send(client, write, recent).await {
+        match send(outlets, write, recent).await {
             Ok(()) => {
                 tracing::info!(object = %write.target, direction = ?write.direction, why = write.why, "written");
                 metrics.written(write.target.kind, "ok");
@@ -103,7 +112,7 @@ where
 /// # Errors
 /// When the API server refuses, cannot be reached, or does not answer in time.
 pub async fn send_alone(client: &Client, write: &Write) -> Result<(), RequestError> {
-    send(client, write, &mut Recent::default()).await
+    send(&Hub(client.clone()), write, &mut Recent::default()).await
 }
 
 /// Asks the API server itself; an answer of the watches would be as old as they are.
@@ -119,10 +128,25 @@ where
     Ok(plan.is_still_declared(accesses, argocd_cm, jiff::Timestamp::now()))
 }
 
-async fn send(client: &Client, write: &Write, recent: &mut Recent) -> Result<(), RequestError> {
-    let api = api(client, &write.target);
+async fn send(outlets: &dyn Outlets, write: &Write, recent: &mut Recent) -> Result<(), RequestError> {
+    let unsent = |why| RequestError::Unsent { action: format!("write {}", write.target), why };
+    let api = api(&outlets.client(write.target.kind).map_err(unsent)?, &write.target);
     let name = &write.target.name;
-    match &write.action {
+    let unsealed = match &write.action {
+        Action::Sealed(seal, body) => Some(outlets.unseal(*seal, body).map_err(unsent)?),
+        _ => None,
+    };
+    match unsealed.as_ref().unwrap_or(&write.action) {
+        Action::Sealed(..) => return Err(unsent("it is sealed still".to_owned())),
+        Action::Apply(body) if write.target.kind.is_secret() => {
+            let params = PatchParams { force: write.action.is_for_what_was_seen(), ..PatchParams::apply(FIELD_MANAGER) };
+            // Only metadata come back.
+            request(format!("apply {}", write.target), api.patch_metadata(name, &params, &Patch::Apply(body))).await?;
+        }
+        Action::Merge(patch) if write.target.kind.is_secret() => {
+            let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+            request(format!("patch {}", write.target), api.patch_metadata(name, &params, &Patch::Merge(patch))).await?;
+        }
         Action::Apply(body) => {
             let params = PatchParams { force: write.action.is_for_what_was_seen(), ..PatchParams::apply(FIELD_MANAGER) };
             let object = request(format!("apply {}", write.target), api.patch(name, &params, &Patch::Apply(body))).await?;
@@ -179,6 +203,10 @@ fn json(object: &DynamicObject) -> Value {
 }
 
 fn remember(target: &Target, object: &DynamicObject, recent: &mut Recent) {
+    if target.kind.is_remote() {
+        // A remote cluster is looked at again instead.
+        return;
+    }
     // An object whose last finalizer we dropped is gone with this very answer.
     let released = object.metadata.deletion_timestamp.is_some() && object.metadata.finalizers.as_ref().is_none_or(Vec::is_empty);
     match (released, serde_json::to_value(object)) {

@@ -147,7 +147,11 @@ fn resources(version: &APIVersionDiscovery) -> Vec<APIResource> {
     version.resources.iter().flat_map(one).collect()
 }
 
-async fn ceiling(client: &Client) -> Result<Ceiling, RequestError> {
+/// What the identity of the client holds in the whole cluster.
+///
+/// # Errors
+/// When the API server does not say.
+pub async fn ceiling(client: &Client) -> Result<Ceiling, RequestError> {
     let question =
         SelfSubjectRulesReview { spec: SelfSubjectRulesReviewSpec { namespace: Some(NOWHERE.to_owned()) }, ..SelfSubjectRulesReview::default() };
     let api: Api<SelfSubjectRulesReview> = Api::all(client.clone());

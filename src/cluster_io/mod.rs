@@ -7,8 +7,10 @@ pub mod apply;
 pub mod declared;
 pub mod discover;
 pub mod lease;
+pub mod outlets;
 pub mod probe;
 pub mod recent;
+pub mod remote;
 pub mod report;
 pub mod review;
 pub mod snapshot;
@@ -29,6 +31,14 @@ pub enum RequestError {
         #[source]
         source: Box<kube::Error>,
     },
+    /// It could not be sent.
+    #[error("{action}: {why}")]
+    Unsent {
+        /// What was tried, and on which object.
+        action: String,
+        /// Why not.
+        why: String,
+    },
     /// No answer came.
     #[error("{action}: no answer within {} s", REQUEST_TIMEOUT.as_secs())]
     Timeout {
@@ -43,7 +53,7 @@ impl RequestError {
     pub fn chain(&self) -> String {
         match self {
             Self::Api { action, source } => format!("{action}: {}", describe(source)),
-            Self::Timeout { .. } => self.to_string(),
+            Self::Timeout { .. } | Self::Unsent { .. } => self.to_string(),
         }
     }
 
@@ -55,7 +65,7 @@ impl RequestError {
                 kube::Error::Api(status) => Some(status.code),
                 _ => None,
             },
-            Self::Timeout { .. } => None,
+            Self::Timeout { .. } | Self::Unsent { .. } => None,
         }
     }
 }

@@ -87,7 +87,7 @@ impl Remote {
     /// The ClusterRoles of the bootstrap that are not there.
     #[must_use]
     pub fn missing_roles(&self, cluster_scoped: bool, logs: bool, exec: bool) -> Vec<&'static str> {
-        let needed = |role: &&str| match **role {
+        let needed = |role: &&'static str| match *role {
             SYNC => true,
             LOGS => logs,
             EXEC => exec,

@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Client;
 
 use crate::cluster_io::apply::Declared;
+use crate::cluster_io::outlets::{Hub, Outlets};
 use crate::cluster_io::recent::Recent;
 use crate::cluster_io::snapshot::Outside;
 use crate::cluster_io::watch::Probe;
@@ -36,7 +37,20 @@ pub trait Keeper: Send + Sync + 'static {
     /// The health of every watch.
     fn probes(&self) -> Vec<Probe>;
 
-    /// Asks for what no watch shows, when it is time to.
+    /// Which part of the resource these rounds are for, where each object has rounds of its own; `None`: all of it.
+    fn part(&self) -> Option<&str> {
+        None
+    }
+
+    /// Where writes go.
+    fn outlets(&self, client: &Client) -> Box<dyn Outlets + '_> {
+        Box::new(Hub(client.clone()))
+    }
+
+    /// Notes where something was written.
+    fn wrote(&mut self, _: &[Target]) {}
+
+    /// Asks for what no watch shows, when it is time to: before each look.
     fn ask(&mut self, client: &Client) -> impl Future<Output = ()> + Send;
 
     /// What is seen now.

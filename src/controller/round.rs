@@ -230,11 +230,11 @@ impl<K: Keeper> Rounds<K> {
     async fn steps(&mut self) -> Verdict {
         self.next = None;
         self.clocks.look(&self.client, &self.metrics).await;
-        self.keeper.ask(&self.client).await;
         let mut failures = Failures::new();
         let mut stale = false;
         let mut done: BTreeMap<Target, usize> = BTreeMap::new();
         for step in 0..=MAX_STEPS {
+            self.keeper.ask(&self.client).await;
             let (kubernetes_version, server_ahead) = (self.clocks.version(), self.clocks.server_ahead());
             let now = jiff::Timestamp::now();
             let contests = self.contests.clone().at(now);
@@ -266,7 +266,11 @@ impl<K: Keeper> Rounds<K> {
                 return self.report(&plan.applied(), ended).await;
             }
             let layers: BTreeMap<Target, Layer> = plan.writes().iter().map(|w| (w.target.clone(), w.layer)).collect();
-            let outcome = apply::apply(&self.client, self.keeper.namespace(), plan, &self.leads, &mut self.recent, &self.metrics).await;
+            let outcome = {
+                let outlets = self.keeper.outlets(&self.client);
+                apply::apply(&self.client, outlets.as_ref(), self.keeper.namespace(), plan, &self.leads, &mut self.recent, &self.metrics).await
+            };
+            self.keeper.wrote(&outcome.done);
             self.contests = std::mem::take(&mut self.contests).wrote(&looks, &outcome.done);
             if !outcome.failures.contains_key(&Layer::Finalizer) {
                 self.tell_released(&outcome.done, &going).await;

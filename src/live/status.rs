@@ -82,7 +82,7 @@ pub fn status(outlook: &Outlook, plan: &Plan<Applied>, reviews: &Reviews, failur
 }
 
 /// A verdict that waits for a write becomes the failure of that write.
-pub(super) fn failed(verdict: Verdict, layers: &[Layer], failures: &Failures) -> Verdict {
+pub(crate) fn failed(verdict: Verdict, layers: &[Layer], failures: &Failures) -> Verdict {
     let messages: Vec<&str> = layers.iter().filter_map(|l| failures.get(l)).flatten().map(String::as_str).collect();
     if messages.is_empty() || verdict.holds() {
         return verdict;

@@ -1,0 +1,158 @@
+//! Sees what a credential can do in a remote cluster, by the credential itself; or, for an identity that cannot be had here, by reviews.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt;
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec, SelfSubjectRulesReview, SelfSubjectRulesReviewSpec,
+    SubjectAccessReview, SubjectAccessReviewSpec,
+};
+use kube::api::PostParams;
+use kube::{Api, Client};
+
+use super::look::rule;
+use crate::api::RemoteRight;
+use crate::cluster_io::{RequestError, request};
+use crate::clusters::plan::Ask;
+use crate::clusters::proof::{Place, Proof, WIDE, negative};
+use crate::live::rules::Right;
+
+/// As many questions at once.
+const AT_ONCE: usize = 8;
+/// As many single questions where an authorizer does not list its rules, and to find out who allows what is too much.
+const SINGLE: usize = 256;
+/// As many reviews of an identity that cannot be had here.
+const REVIEWS: usize = 4000;
+/// No namespace can have such a name: what is allowed there is allowed everywhere.
+const NOWHERE: &str = "no.namespace";
+
+/// Why it is not known.
+#[derive(Debug)]
+pub enum Unproven {
+    /// The remote cluster does not accept the credential.
+    Refused(String),
+    /// It did not answer, or not so that it can be used.
+    Failed(String),
+}
+
+impl Unproven {
+    fn of(error: &RequestError) -> Self {
+        if error.code() == Some(401) { Self::Refused(error.chain()) } else { Self::Failed(error.chain()) }
+    }
+}
+
+/// Sees what the credential of this client can do. `of`: which credential it is.
+///
+/// # Errors
+/// When that could not be seen as a whole.
+pub async fn prove(client: &Client, ask: &Ask, of: String, at: jiff::Timestamp) -> Result<Proof, Unproven> {
+    let failed = |error: RequestError| Unproven::of(&error);
+    let who: Api<SelfSubjectReview> = Api::all(client.clone());
+    let answer = request("ask the remote cluster who the credential is", who.create(&PostParams::default(), &SelfSubjectReview::default())).await;
+    let subject = answer.map_err(failed)?.status.and_then(|status| status.user_info?.username).unwrap_or_default();
+    let one = |(place, rights): (String, std::collections::BTreeSet<Right>)| async move {
+        let mut seen = rules(client, &place).await?;
+        if seen.incomplete.is_some() {
+            let open: Vec<Right> = rights.into_iter().chain(negative().into_iter().map(|(right, _)| right)).filter(|r| seen.holds(r).is_none()).take(SINGLE).collect();
+            for right in open {
+                let (allowed, _) = single(client, &place, &right).await?;
+                seen.single.insert(right, allowed);
+            }
+        }
+        Ok::<_, RequestError>((place, seen))
+    };
+    let answers: Vec<Result<(String, Place), RequestError>> =
+        futures::stream::iter(ask.places.clone()).map(one).buffer_unordered(AT_ONCE).collect().await;
+    let places = answers.into_iter().collect::<Result<BTreeMap<String, Place>, RequestError>>().map_err(failed)?;
+    let mut proof = Proof { of, at, subject, places, by: BTreeMap::new() };
+    proof.by = by(client, ask, &proof).await;
+    Ok(proof)
+}
+
+async fn rules(client: &Client, place: &str) -> Result<Place, RequestError> {
+    let namespace = if place == WIDE { NOWHERE } else { place };
+    let question = SelfSubjectRulesReview { spec: SelfSubjectRulesReviewSpec { namespace: Some(namespace.to_owned()) }, ..SelfSubjectRulesReview::default() };
+    let api: Api<SelfSubjectRulesReview> = Api::all(client.clone());
+    let answer = request(format!("ask the remote cluster what the credential may do in {namespace}"), api.create(&PostParams::default(), &question)).await?;
+    let status = answer.status.unwrap_or_default();
+    let incomplete = status.incomplete.then(|| status.evaluation_error.unwrap_or_else(|| "an authorizer of the remote cluster does not list its rules".to_owned()));
+    Ok(Place { rules: status.resource_rules.into_iter().map(rule).collect(), incomplete, single: BTreeMap::new() })
+}
+
+async fn single(client: &Client, place: &str, right: &Right) -> Result<(bool, String), RequestError> {
+    let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes(place, right)), ..SelfSubjectAccessReviewSpec::default() };
+    let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let question = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
+    let answer = request("ask the remote cluster whether the credential may do something", api.create(&PostParams::default(), &question)).await?;
+    let status = answer.status.unwrap_or_default();
+    Ok((status.allowed && status.denied != Some(true), status.reason.unwrap_or_default()))
+}
+
+fn attributes(place: &str, right: &Right) -> ResourceAttributes {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let (resource, below) = right.resource.split_once('/').map_or((right.resource.as_str(), ""), |(resource, below)| (resource, below));
+    ResourceAttributes {
+        namespace: some(place),
+        group: some(&right.group),
+        resource: some(resource),
+        subresource: some(below),
+        verb: some(&right.verb),
+        ..ResourceAttributes::default()
+    }
+}
+
+/// Who allows what must not be allowed: the API server names the binding. A failure leaves it unnamed.
+async fn by(client: &Client, ask: &Ask, proof: &Proof) -> BTreeMap<RemoteRight, String> {
+    let mut all = BTreeMap::new();
+    let held = proof.places.iter().flat_map(|(name, place)| {
+        let declared = ask.places.get(name);
+        let negative = negative().into_iter().map(|(right, _)| right);
+        negative.filter(move |right| place.holds(right) == Some(true) && !declared.is_some_and(|all| all.contains(right))).map(move |right| (name, right))
+    });
+    for (place, right) in held.take(SINGLE / 8) {
+        if let Ok((true, reason)) = single(client, place, &right).await {
+            let shown = RemoteRight { verb: right.verb, group: right.group, resource: right.resource, namespace: place.clone(), by: String::new() };
+            all.insert(shown, reason);
+        }
+    }
+    all
+}
+
+/// Reviews what a user with a group may do, by the operator's own credential there.
+///
+/// # Errors
+/// When that could not be seen as a whole.
+pub async fn review(client: &Client, ask: &Ask, (user, group): (&str, &str), at: jiff::Timestamp) -> Result<Proof, Unproven> {
+    let rights = |all: &std::collections::BTreeSet<Right>| all.iter().cloned().chain(negative().into_iter().map(|(right, _)| right)).collect::<Vec<_>>();
+    let questions: Vec<(String, Right)> =
+        ask.places.iter().flat_map(|(place, all)| rights(all).into_iter().map(move |right| (place.clone(), right))).collect();
+    if questions.len() > REVIEWS {
+        return Err(Unproven::Failed(format!("{} questions would have to be asked, and {REVIEWS} are: declare fewer namespaces in one object", questions.len())));
+    }
+    let one = |(place, right): (String, Right)| async move {
+        let spec = SubjectAccessReviewSpec {
+            user: Some(user.to_owned()),
+            groups: Some(vec![group.to_owned(), "system:authenticated".to_owned()]),
+            resource_attributes: Some(attributes(&place, &right)),
+            ..SubjectAccessReviewSpec::default()
+        };
+        let api: Api<SubjectAccessReview> = Api::all(client.clone());
+        let question = SubjectAccessReview { spec, ..SubjectAccessReview::default() };
+        let answer = request("review what a group of the remote cluster may do", api.create(&PostParams::default(), &question)).await?;
+        let status = answer.status.unwrap_or_default();
+        Ok::<_, RequestError>((place, right, status.allowed && status.denied != Some(true), status.reason.unwrap_or_default()))
+    };
+    let answers: Vec<_> = futures::stream::iter(questions).map(one).buffer_unordered(AT_ONCE).collect().await;
+    let mut proof = Proof { of: format!("{user} {group}"), at, subject: user.to_owned(), ..Proof::default() };
+    for answer in answers {
+        let (place, right, allowed, reason) = answer.map_err(|error| Unproven::Failed(error.chain()))?;
+        let shown = RemoteRight { verb: right.verb.clone(), group: right.group.clone(), resource: right.resource.clone(), namespace: place.clone(), by: String::new() };
+        if allowed && negative().iter().any(|(negative, _)| *negative == right) {
+            proof.by.insert(shown, reason);
+        }
+        let seen = proof.places.entry(place).or_insert_with(|| Place { incomplete: Some("reviewed one by one".to_owned()), ..Place::default() });
+        seen.single.insert(right, allowed);
+    }
+    Ok(proof)
+}
