@@ -22,7 +22,7 @@ pub async fn install(bench: &ControlPlane, namespace: &str, settings: &[&str]) -
 }
 
 /// Settings with which the chart renders everything that it can.
-const EVERYTHING: [&str; 7] = [
+const EVERYTHING: [&str; 10] = [
     "instance.confine=true",
     "instance.serverRoles=InPlace",
     "instance.restartServer=WhenNeeded",
@@ -30,6 +30,9 @@ const EVERYTHING: [&str; 7] = [
     "priorityClassName=system-cluster-critical",
     "extraEnv[0].name=HTTPS_PROXY,extraEnv[0].value=http://proxy:3128",
     "tolerations[0].operator=Exists,nodeSelector.zone=a",
+    "clusterAccess.enabled=true,clusterAccess.clusters={a}",
+    "clusterAccess.clusters[1].name=b,clusterAccess.clusters[1].adoptSecret=old",
+    "clusterAccess.aws.ack=true,clusterAccess.aws.crossplane=true",
 ];
 
 #[test]
@@ -57,7 +60,7 @@ async fn a_real_api_server_accepts_every_object() {
     }
 }
 
-/// The pods of the operator and of the restoring Job, as their controllers would make them.
+/// The pods of the operator and of the restoring Jobs, as their controllers would make them.
 fn pods(rendered: &Rendered) -> Vec<Value> {
     let templates = rendered.objects.iter().filter(|object| object["spec"]["template"].is_object());
     templates
@@ -73,7 +76,8 @@ fn pods(rendered: &Rendered) -> Vec<Value> {
 async fn its_pods_are_admitted_where_pod_security_is_restricted() {
     let bench = ControlPlane::shared(Kubernetes::V1_36).await;
     let namespace = bench.namespace("restricted").await;
-    install(bench, &namespace, &[]).await;
+    let settings = ["clusterAccess.enabled=true"];
+    install(bench, &namespace, &settings).await;
     let label = "pod-security.kubernetes.io/enforce=restricted";
     bench.kubectl(&["label", "namespace", &namespace, label]).await.success();
 
@@ -83,8 +87,8 @@ async fn its_pods_are_admitted_where_pod_security_is_restricted() {
         let pod = serde_json::from_value(pod.clone()).expect("a pod");
         manifests::api(&client, &namespace, "v1", "Pod").create(&dry_run, &pod).await.map_err(|error| error.to_string())
     };
-    let pods = pods(&render_release(RELEASE, &namespace, &[]));
-    assert_eq!(pods.len(), 2);
+    let pods = pods(&render_release(RELEASE, &namespace, &settings));
+    assert_eq!(pods.len(), 4, "two processes, and the Jobs that restore what they have set");
     for mut pod in pods {
         create(&pod).await.unwrap_or_else(|error| panic!("{}: {error}", name(&pod)));
         pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
@@ -123,7 +127,7 @@ async fn the_notes_say_what_to_do_next_and_their_example_is_valid() {
     let namespace = bench.instance("notes").await;
     let notes = install(bench, &namespace, &["instance.limits.requireReason=true"]).await;
 
-    assert!(!notes.contains("WARNING"), "{notes}");
+    assert!(!notes.contains("WARNING") && !notes.contains("cluster bootstrap"), "{notes}");
     for command in [
         format!("kubectl -n {namespace} rollout status deployment/{RELEASE}"),
         format!("kubectl -n {namespace} get exa"),
@@ -144,6 +148,36 @@ async fn the_notes_say_what_to_do_next_and_their_example_is_valid() {
     let chart = chart();
     let upgraded = bench.helm(&["upgrade", RELEASE, &chart, "--namespace", &namespace]).await.success();
     assert!(upgraded.contains("kubectl apply --server-side --force-conflicts -f crds/"), "{upgraded}");
+}
+
+#[tokio::test]
+async fn where_remote_clusters_are_served_the_notes_say_how_each_is_made_ready_and_by_whom() {
+    let bench = ControlPlane::shared(Kubernetes::V1_36).await;
+    let (namespace, second) = (bench.instance("notes").await, bench.instance("second").await);
+    let notes = install(
+        bench,
+        &namespace,
+        &[
+            "clusterAccess.enabled=true,clusterAccess.clusters={prod-eu}",
+            "clusterAccess.aws.ack=true",
+            &format!("additionalInstances[0].namespace={second}"),
+        ],
+    )
+    .await;
+    for said in [
+        format!("the Deployment {RELEASE}-clusters serves ClusterAccess"),
+        format!("{namespace}: prod-eu"),
+        format!("{second}: no cluster yet; list what may be declared in additionalInstances ({second}): clusterAccess.clusters"),
+        "argocd-access cluster bootstrap <name> -f cla.yaml --context <remote> | kubectl --context <remote> apply".to_owned(),
+        format!("--credential | kubectl -n {namespace} apply"),
+        format!("--clusterrole={RELEASE}-{namespace}-edit-cla"),
+        "It can make any role that ACK's controller can".to_owned(),
+        format!("The Job {RELEASE}-cla-restore"),
+        "argocd-access.dev/forget-remote".to_owned(),
+        format!("argocd-access restore --serve clusters --all --namespace {namespace}"),
+    ] {
+        assert!(notes.contains(&said), "no {said:?} in\n{notes}");
+    }
 }
 
 #[tokio::test]

@@ -75,7 +75,9 @@ fn no_two_objects_have_one_name_however_long_the_namespaces_are() {
             "additionalInstances[{at}].namespace={namespace},additionalInstances[{at}].serverRoles=InPlace,additionalInstances[{at}].inPlace.clusterRole={role}"
         )
     };
-    let rendered = render(&["instance.serverRoles=InPlace", &in_place(0, &format!("{long}a"), "a"), &in_place(1, &format!("{long}b"), "b")]);
+    let clusters = "clusterAccess.enabled=true,clusterAccess.aws.ack=true";
+    let rendered =
+        render(&[clusters, "instance.serverRoles=InPlace", &in_place(0, &format!("{long}a"), "a"), &in_place(1, &format!("{long}b"), "b")]);
     let mut seen = BTreeSet::new();
     for object in &rendered.objects {
         let key = (object["kind"].to_string(), object["metadata"]["namespace"].to_string(), name(object));
@@ -104,7 +106,8 @@ fn a_further_instance_may_have_every_setting_of_the_first() {
     let schema: Value = serde_json::from_str(&schema).unwrap();
     let keys = |pointer: &str| schema.pointer(pointer).unwrap().as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
     let mut first = keys("/properties/instance/properties");
-    first.insert("namespace".to_owned());
+    // A remote cluster belongs to one instance; those of the first are beside it, with what holds for all of them.
+    first.extend(["namespace", "clusterAccess"].map(str::to_owned));
     assert_eq!(keys("/properties/additionalInstances/items/properties"), first);
     let rendered = render(&["additionalInstances[0].namespace=two", "additionalInstances[0].argocdOperator=true"]);
     let patches = rendered.of_kind("Role").filter(|role| role.to_string().contains("argocds") && role["rules"].to_string().contains("patch"));

@@ -1,7 +1,9 @@
 //! The Helm chart: what it renders, what it refuses, and what a real API server makes of it.
 //!
 //! * [`rights`]: least privilege, read from the rendered rules.
+//! * [`clusters`]: what serving remote clusters adds, and that it is little.
 //! * [`granted`]: the same on a real API server, as the operator's own ServiceAccount.
+//! * [`clusters_granted`]: and as the ServiceAccount of the process that serves remote clusters.
 //! * [`values`]: what may be set, what is refused, and how it reaches the operator's configuration.
 //! * [`workload`]: the Deployment, the restoring Job and their names and labels.
 //! * [`instances`]: several Argo CDs in one release, and one Argo CD in two.
@@ -17,6 +19,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod clusters;
+mod clusters_granted;
 mod granted;
 mod install;
 mod instances;

@@ -82,7 +82,18 @@ impl Rendered {
 
     /// The names of the roles to which the operator's ServiceAccount is bound.
     pub fn roles_of_the_operator(&self) -> Vec<&str> {
-        let account = &self.object("Deployment", "")["spec"]["template"]["spec"]["serviceAccountName"];
+        self.roles_of("operator")
+    }
+
+    /// The Deployment of one of the operator's processes, by its component.
+    pub fn deployment(&self, component: &str) -> &Value {
+        let is = |deployment: &&Value| deployment["metadata"]["labels"]["app.kubernetes.io/component"] == component;
+        self.of_kind("Deployment").find(is).unwrap_or_else(|| panic!("no Deployment of {component}"))
+    }
+
+    /// The names of the roles to which the ServiceAccount of one of its processes is bound.
+    pub fn roles_of(&self, component: &str) -> Vec<&str> {
+        let account = &self.deployment(component)["spec"]["template"]["spec"]["serviceAccountName"];
         self.objects
             .iter()
             .filter(|object| object["kind"] == "RoleBinding" || object["kind"] == "ClusterRoleBinding")

@@ -9,7 +9,7 @@ use crate::{
 
 #[test]
 fn the_chart_passes_helms_own_examination() {
-    for setting in ["instance.serverRoles=Dedicated", "instance.serverRoles=InPlace"] {
+    for setting in ["instance.serverRoles=Dedicated", "instance.serverRoles=InPlace", "clusterAccess.enabled=true,clusterAccess.clusters={a}"] {
         helm(&["lint", "--strict", &chart(), "--set", setting]).unwrap_or_else(|error| panic!("{setting}: {error}"));
     }
 }

@@ -1,4 +1,4 @@
-//! The operator's Deployment, the restoring Job, their names and their labels.
+//! The operator's Deployments, the restoring Jobs, their names and their labels.
 
 use std::collections::BTreeSet;
 
@@ -6,15 +6,18 @@ use serde_json::{Value, json};
 
 use crate::rendering::{Rendered, elements, name, render, render_release};
 
+const CLUSTERS: &str = "clusterAccess.enabled=true,clusterAccess.clusters={a}";
+
+/// Those of a rendering with remote clusters.
 fn pod_templates(rendered: &Rendered) -> Vec<&Value> {
     let templates: Vec<&Value> = rendered.objects.iter().map(|object| &object["spec"]["template"]).filter(|t| t.is_object()).collect();
-    assert_eq!(templates.len(), 2, "the operator's and the restoring Job's");
+    assert_eq!(templates.len(), 4, "those of two processes, and of the Jobs that restore");
     templates
 }
 
 #[test]
 fn every_container_runs_without_any_privilege() {
-    let rendered = render(&[]);
+    let rendered = render(&[CLUSTERS]);
     for template in pod_templates(&rendered) {
         let spec = &template["spec"];
         assert_eq!(spec["securityContext"], json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}}));
@@ -122,7 +125,7 @@ fn switching_restoring_off_takes_its_rights_too() {
 
 #[test]
 fn added_labels_and_annotations_reach_every_object_and_pod() {
-    let rendered = render(&["extraLabels.team=platform", "podLabels.team=other", "podLabels.zone=a", "extraAnnotations.note=x"]);
+    let rendered = render(&[CLUSTERS, "extraLabels.team=platform", "podLabels.team=other", "podLabels.zone=a", "extraAnnotations.note=x"]);
     for object in &rendered.objects {
         assert_eq!(object["metadata"]["labels"]["team"], "platform", "{}", name(object));
         assert_eq!(object["metadata"]["annotations"]["note"], "x", "{}", name(object));
@@ -135,7 +138,7 @@ fn added_labels_and_annotations_reach_every_object_and_pod() {
 
 #[test]
 fn nothing_carries_a_label_or_annotation_by_which_argocd_would_take_it_for_its_own() {
-    let rendered = render(&["instance.serverRoles=InPlace"]);
+    let rendered = render(&[CLUSTERS, "instance.serverRoles=InPlace"]);
     assert!(!rendered.text.contains("part-of") && !rendered.text.contains("argocd.argoproj.io"));
     for object in rendered.objects.iter().chain(pod_templates(&rendered)) {
         let labels = &object["metadata"]["labels"];
@@ -147,7 +150,8 @@ fn nothing_carries_a_label_or_annotation_by_which_argocd_would_take_it_for_its_o
 #[test]
 fn names_stay_within_63_characters_and_apart_however_long_the_release_is_called() {
     let namespace = "n".repeat(63);
-    let settings = ["instance.serverRoles=InPlace", "instance.inPlace.role=r", "instance.inPlace.clusterRole=c"];
+    let settings =
+        [CLUSTERS, "clusterAccess.aws.ack=true", "instance.serverRoles=InPlace", "instance.inPlace.role=r", "instance.inPlace.clusterRole=c"];
     let names = |release: &str| -> BTreeSet<(String, String)> {
         let rendered = render_release(release, &namespace, &settings);
         let named: BTreeSet<_> =

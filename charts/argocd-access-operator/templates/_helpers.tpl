@@ -98,11 +98,12 @@ annotations:
 {{- end -}}
 
 {{/* The instances that the operator serves, as JSON {"instances": [...]}: the one of the release's namespace, then the additional ones,
-     which have what `instance` says where they say nothing. Templates range over the list and read nothing else of .Values.instance. */}}
+     which have what `instance` says where they say nothing (and no remote clusters: such a one belongs to one instance). Templates range over the list and read nothing else of .Values.instance. */}}
 {{- define "argocd-access-operator.instances" -}}
 {{- $root := . -}}
 {{- $namespaces := list .Release.Namespace -}}
-{{- $all := list (set (deepCopy .Values.instance) "namespace" .Release.Namespace) -}}
+{{- $own := set (deepCopy .Values.instance) "namespace" .Release.Namespace -}}
+{{- $all := list (set $own "clusterAccess" (pick .Values.clusterAccess "clusters")) -}}
 {{- range $additional := .Values.additionalInstances -}}
 {{- if has $additional.namespace $namespaces -}}
 {{- fail (printf "additionalInstances: the namespace %s is named twice (the release's own namespace is served already)" $additional.namespace) -}}
@@ -172,78 +173,13 @@ annotations:
 {{- $_ := set $written "inPlace" .inPlace -}}
 {{- end -}}
 {{- $_ := set $written "live" (pick $root.Values.live "enabled" "configMaps" "agents") -}}
+{{- if $root.Values.clusterAccess.enabled -}}
+{{- $clusters := (include "argocd-access-operator.clusters" . | fromJson).clusters -}}
+{{- $_ := set $written "clusterAccess" (dict "enabled" true "clusters" $clusters) -}}
+{{- end -}}
 {{- $instances = append $instances $written -}}
 {{- end -}}
 {{- dict "instances" $instances | toYaml -}}
-{{- end -}}
-
-{{/* What both the operator's pod and the restoring Job's have in common. */}}
-{{- define "argocd-access-operator.podSpec" -}}
-serviceAccountName: {{ include "argocd-access-operator.serviceAccount" . | quote }}
-automountServiceAccountToken: true
-{{- with .Values.imagePullSecrets }}
-imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-securityContext:
-  runAsNonRoot: true
-  seccompProfile:
-    type: RuntimeDefault
-terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
-{{- with .Values.priorityClassName }}
-priorityClassName: {{ . | quote }}
-{{- end }}
-{{- with .Values.nodeSelector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .Values.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .Values.affinity }}
-affinity:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-volumes:
-- name: config
-  configMap:
-    name: {{ include "argocd-access-operator.fullname" . | quote }}
-{{- end -}}
-
-{{- define "argocd-access-operator.container" -}}
-image: {{ include "argocd-access-operator.image" . | quote }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
-env:
-- name: ARGOCD_ACCESS_NAMESPACE
-  valueFrom:
-    fieldRef:
-      fieldPath: metadata.namespace
-- name: ARGOCD_ACCESS_POD_NAME
-  valueFrom:
-    fieldRef:
-      fieldPath: metadata.name
-- name: ARGOCD_ACCESS_LOG_FORMAT
-  value: {{ .Values.log.format }}
-- name: ARGOCD_ACCESS_LOG_LEVEL
-  value: {{ .Values.log.level | quote }}
-{{- with .Values.extraEnv }}
-{{ toYaml . }}
-{{- end }}
-securityContext:
-  allowPrivilegeEscalation: false
-  capabilities:
-    drop: [ALL]
-  privileged: false
-  readOnlyRootFilesystem: true
-{{- with .Values.resources }}
-resources:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-volumeMounts:
-- name: config
-  mountPath: /etc/argocd-access
-  readOnly: true
 {{- end -}}
 
 {{/* The operator as the subject of the bindings of in-place.yaml. */}}

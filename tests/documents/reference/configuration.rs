@@ -79,7 +79,7 @@ fn prose(lines: &[String]) -> String {
 
 /// What the schema lets through, where that is more than a type.
 fn allowed(schema: &Value, path: &[String]) -> String {
-    let found = path.iter().fold(schema, |schema, part| &schema["properties"][part]);
+    let found = path.iter().fold(schema, |at, part| referred(schema, &at["properties"][part]));
     assert!(found.is_object(), "values.schema.json has no {}", path.join("."));
     if let Some(values) = found["enum"].as_array() {
         return values.iter().filter_map(Value::as_str).map(code).collect::<Vec<_>>().join(" or ");
@@ -88,4 +88,11 @@ fn allowed(schema: &Value, path: &[String]) -> String {
         (Some(least), Some(most)) => format!("{least} to {most}"),
         _ => String::new(),
     }
+}
+
+/// A part of the schema that is told elsewhere in it.
+fn referred<'a>(schema: &'a Value, part: &'a Value) -> &'a Value {
+    let Some(place) = part["$ref"].as_str() else { return part };
+    let pointer = place.strip_prefix('#').unwrap_or_else(|| panic!("a reference out of the schema: {place}"));
+    referred(schema, schema.pointer(pointer).unwrap_or_else(|| panic!("a reference to nothing: {place}")))
 }
