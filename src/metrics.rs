@@ -1,5 +1,6 @@
 //! The operator's metrics. Labels come from fixed sets only.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub struct Described {
 const PREFIX: &str = "argocd_access";
 const INSTANCE: (&str, &str) = ("instance", "the namespace of the Argo CD instance");
 const KIND: (&str, &str) =
-    ("kind", "the resource, with its side where it has two: ExecAccess, LiveResourceAccess/Agent, LiveResourceAccess/Principal");
+    ("kind", "the resource, with its side where it has two: ExecAccess, LiveResourceAccess/Agent, LiveResourceAccess/Principal, ClusterAccess");
 
 const WRITES: Described = Described {
     name: "writes",
@@ -101,11 +102,26 @@ const LEADER: Described = Described {
     labels: &[INSTANCE],
     watch: "the sum over all operators is not 1 for a minute: nobody withdraws. Wake somebody",
 };
+const CLUSTER: (&str, &str) = ("cluster", "the cluster's name in Argo CD");
+const REMOTE: Described = Described {
+    name: "remote_up",
+    kind: "gauge",
+    help: "1 when the remote cluster of a ClusterAccess answers, 0 when it does not",
+    labels: &[INSTANCE, CLUSTER],
+    watch: "0 for minutes: nothing is given or taken there, and its credential is not replaced",
+};
+const EXPIRY: Described = Described {
+    name: "credential_expiry_timestamp_seconds",
+    kind: "gauge",
+    help: "When the credential expires by which Argo CD comes to a remote cluster; 0 while there is none that says so",
+    labels: &[INSTANCE, CLUSTER],
+    watch: "less than a quarter of its life is left: it was not replaced. CredentialReady says why",
+};
 const BUILD: Described =
     Described { name: "build", kind: "info", help: "The version that is running", labels: &[("version", "that of the program")], watch: "" };
 
 /// Every metric.
-pub const ALL: [Described; 10] = [LEADER, LAST_ROUND, ROUNDS, DURATION, OBJECTS, WRITES, WATCHES, CONTENDED, SKEW, BUILD];
+pub const ALL: [Described; 12] = [LEADER, LAST_ROUND, ROUNDS, DURATION, OBJECTS, WRITES, WATCHES, CONTENDED, REMOTE, EXPIRY, SKEW, BUILD];
 
 impl Described {
     /// Its name as it is scraped; of a histogram without the endings of its parts.
@@ -151,6 +167,17 @@ struct ObjectLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClusterLabels {
+    instance: String,
+    /// A cluster of the configuration: as many as it lists.
+    cluster: String,
+}
+
+/// What each object with rounds of its own comes to, by instance, kind and object: how many are ready, not ready and unknown, and how many
+/// values are contended.
+type Parts = BTreeMap<(String, &'static str, String), ([i64; 3], i64)>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WatchLabels {
     kind: &'static str,
 }
@@ -167,6 +194,9 @@ pub struct Metrics {
     watches: Family<WatchLabels, Gauge>,
     contended: Family<KindLabels, Gauge>,
     leader: Family<InstanceLabels, Gauge>,
+    remotes: Family<ClusterLabels, Gauge>,
+    expiries: Family<ClusterLabels, Gauge>,
+    parts: Mutex<Parts>,
     skew: Gauge<f64, AtomicU64>,
 }
 
@@ -175,7 +205,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix(PREFIX);
         let (writes, rounds) = (Family::default(), Family::default());
         let (objects, last_round, watches, contended) = (Family::default(), Family::default(), Family::default(), Family::default());
-        let leader = Family::default();
+        let (leader, remotes, expiries) = (Family::default(), Family::default(), Family::default());
         let duration = Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]);
         let skew = Gauge::default();
         skew.set(f64::NAN);
@@ -188,8 +218,11 @@ impl Default for Metrics {
         registry.register(WATCHES.name, WATCHES.help, watches.clone());
         registry.register(CONTENDED.name, CONTENDED.help, contended.clone());
         registry.register(LEADER.name, LEADER.help, leader.clone());
+        registry.register(REMOTE.name, REMOTE.help, remotes.clone());
+        registry.register(EXPIRY.name, EXPIRY.help, expiries.clone());
         registry.register(BUILD.name, BUILD.help, Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        Self { registry: Mutex::new(registry), writes, rounds, duration, objects, last_round, watches, contended, leader, skew }
+        let (registry, parts) = (Mutex::new(registry), Mutex::default());
+        Self { registry, writes, rounds, duration, objects, last_round, watches, contended, leader, remotes, expiries, parts, skew }
     }
 }
 
@@ -202,7 +235,11 @@ impl Metrics {
 
     /// Counts a write of a status.
     pub fn status_written(&self, kind: Kind, result: &'static str) {
-        let object = if kind == Kind::ExecAccess { "ExecAccessStatus" } else { "LiveResourceAccessStatus" };
+        let object = match kind {
+            Kind::ExecAccess => "ExecAccessStatus",
+            Kind::ClusterAccess => "ClusterAccessStatus",
+            _ => "LiveResourceAccessStatus",
+        };
         self.writes.get_or_create(&WriteLabels { object, result }).inc();
     }
 
@@ -213,17 +250,47 @@ impl Metrics {
         self.last_round.get_or_create(&KindLabels { instance: instance.to_owned(), kind }).set(at.as_second());
     }
 
-    /// Sets how many objects are ready, not ready, and unknown.
-    pub fn objects(&self, instance: &str, kind: &'static str, counts: [(&'static str, i64); 3]) {
-        for (ready, count) in counts {
+    /// Sets how many objects are ready, not ready, and unknown. `part`: the object, where each has rounds of its own; they are summed up.
+    pub fn objects(&self, instance: &str, kind: &'static str, part: Option<&str>, counts: [(&'static str, i64); 3]) {
+        let sums = self.sum(instance, kind, part, |known| known.0 = counts.map(|(_, count)| count));
+        for (index, (ready, count)) in counts.into_iter().enumerate() {
+            let count = sums.as_ref().map_or(Some(count), |(sums, _)| sums.get(index).copied()).unwrap_or(count);
             self.objects.get_or_create(&ObjectLabels { instance: instance.to_owned(), kind, ready }).set(count);
         }
     }
 
     /// Sets how many values somebody keeps rewriting.
-    pub fn contended(&self, instance: &str, kind: &'static str, count: usize) {
-        let labels = KindLabels { instance: instance.to_owned(), kind };
-        self.contended.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+    pub fn contended(&self, instance: &str, kind: &'static str, part: Option<&str>, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let sums = self.sum(instance, kind, part, |known| known.1 = count);
+        self.contended.get_or_create(&KindLabels { instance: instance.to_owned(), kind }).set(sums.map_or(count, |(_, sum)| sum));
+    }
+
+    /// Notes what one part comes to, and returns what all of them do.
+    fn sum(&self, instance: &str, kind: &'static str, part: Option<&str>, note: impl FnOnce(&mut ([i64; 3], i64))) -> Option<([i64; 3], i64)> {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        note(parts.entry((instance.to_owned(), kind, part?.to_owned())).or_default());
+        let all = parts.iter().filter(|((of, which, _), _)| of == instance && *which == kind).map(|(_, known)| known);
+        Some(all.fold(([0; 3], 0), |([a, b, c], d), ([e, f, g], h)| ([a + e, b + f, c + g], d + h)))
+    }
+
+    /// Forgets one part: its object is gone.
+    pub fn forget(&self, instance: &str, kind: &'static str, part: &str) {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).remove(&(instance.to_owned(), kind, part.to_owned()));
+    }
+
+    /// Sets whether a remote cluster answers, and when the credential there expires.
+    pub fn remote(&self, instance: &str, cluster: &str, up: bool, expires: Option<jiff::Timestamp>) {
+        let labels = ClusterLabels { instance: instance.to_owned(), cluster: cluster.to_owned() };
+        self.remotes.get_or_create(&labels).set(i64::from(up));
+        self.expiries.get_or_create(&labels).set(expires.map_or(0, jiff::Timestamp::as_second));
+    }
+
+    /// Says nothing of a remote cluster any more.
+    pub fn forget_remote(&self, instance: &str, cluster: &str) {
+        let labels = ClusterLabels { instance: instance.to_owned(), cluster: cluster.to_owned() };
+        self.remotes.remove(&labels);
+        self.expiries.remove(&labels);
     }
 
     /// Sets whether this operator is the one that writes.
@@ -261,7 +328,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.written(Kind::ConfigMap, "ok");
         metrics.watch("pods", false);
-        metrics.contended("argocd", "ExecAccess", 2);
+        metrics.contended("argocd", "ExecAccess", None, 2);
         let text = metrics.text();
         for line in [
             "argocd_access_writes_total{object=\"ConfigMap\",result=\"ok\"} 1",
@@ -273,17 +340,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn objects_with_rounds_of_their_own_are_counted_together() {
+        let metrics = Metrics::default();
+        for (part, ready) in [("a", 1), ("b", 1), ("c", 0)] {
+            metrics.objects("argocd", "ClusterAccess", Some(part), [("True", ready), ("False", 1 - ready), ("Unknown", 0)]);
+        }
+        let shows = |line: &str| metrics.text().contains(&format!("argocd_access_objects{{instance=\"argocd\",kind=\"ClusterAccess\",{line}"));
+        assert!(shows("ready=\"True\"} 2") && shows("ready=\"False\"} 1"), "{}", metrics.text());
+        metrics.forget("argocd", "ClusterAccess", "a");
+        metrics.objects("argocd", "ClusterAccess", Some("b"), [("True", 1), ("False", 0), ("Unknown", 0)]);
+        assert!(shows("ready=\"True\"} 1"), "{}", metrics.text());
+    }
+
     /// What is listed is what there is: names, types, and labels.
     #[test]
     fn every_metric_that_is_shown_is_described_and_every_one_that_is_described_is_shown() {
         let metrics = Metrics::default();
         metrics.written(Kind::ConfigMap, "ok");
         metrics.watch("pods", false);
-        metrics.contended("argocd", "ExecAccess", 2);
+        metrics.contended("argocd", "ExecAccess", None, 2);
         metrics.round("argocd", "ExecAccess", "quiet", Duration::ZERO, jiff::Timestamp::UNIX_EPOCH);
-        metrics.objects("argocd", "ExecAccess", [("True", 1), ("False", 0), ("Unknown", 0)]);
+        metrics.objects("argocd", "ExecAccess", None, [("True", 1), ("False", 0), ("Unknown", 0)]);
         metrics.clock_skew(None);
         metrics.leads("argocd", true);
+        metrics.remote("argocd", "prod", true, None);
         let text = metrics.text();
         let mut shown: Vec<String> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).map(ToOwned::to_owned).collect();
         let mut described: Vec<String> = ALL.iter().map(|metric| format!("{PREFIX}_{} {}", metric.name, metric.kind)).collect();

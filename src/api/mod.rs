@@ -37,7 +37,7 @@ pub use time::{Day, Validity, Window};
 /// The definitions of the resources that the operator serves: what is installed.
 #[must_use]
 pub fn definitions() -> Vec<Definition> {
-    vec![ExecAccess::crd(), LiveResourceAccess::crd()]
+    vec![ClusterAccess::crd(), ExecAccess::crd(), LiveResourceAccess::crd()]
 }
 
 /// Annotation on a `ClusterAccess` (value `true`): let it go although its objects on a remote cluster that does not answer stay there.

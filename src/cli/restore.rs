@@ -21,10 +21,13 @@ use super::{CliError, InstanceArgs, ServeArgs, connect};
 use crate::api::FIELD_MANAGER;
 use crate::cluster_io::lease;
 use crate::cluster_io::request;
-use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches, LiveWatches, PrincipalWatches};
-use crate::config::{InstanceConfig, ServerRoles};
+use crate::cluster_io::snapshot::{
+    AgentWatches, ClusterWatches, ExecWatches, HubWatches, InstanceWatches, LiveWatches, PrincipalWatches, RemoteWatches,
+};
+use crate::config::{Config, InstanceConfig, ServerRoles};
 use crate::controller::Serve;
 use crate::controller::agent::AgentKeeper;
+use crate::controller::clusters;
 use crate::controller::exec::ExecKeeper;
 use crate::controller::keeper::Keeper;
 use crate::controller::principal::PrincipalKeeper;
@@ -68,9 +71,6 @@ pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     if !args.all {
         return Err(CliError::Usage("say --all: restore takes back the access of every ExecAccess and LiveResourceAccess of the instance"));
     }
-    if args.serve.serve == Serve::Clusters {
-        return Err(CliError::Usage("--serve clusters: this version does not serve ClusterAccess, so it has nothing of it to take back"));
-    }
     let (client, namespace) = connect().await?;
     let mut config = args.instance.load(&namespace)?;
     if args.instance.config.is_none() {
@@ -82,26 +82,11 @@ pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     if let Some(name) = &args.operator_deployment {
         stop_operator(&client, args.instance.namespace.as_deref().unwrap_or(&namespace), name, deadline).await?;
     }
-    let cluster = Arc::new(ClusterWatches::start(&client, &[], &[]));
-    // All at once: an instance that cannot be restored must not keep the others from it, nor one resource the other.
-    let one = |instance: &InstanceConfig| {
-        let around = Arc::new(InstanceWatches::start(&client, instance.clone(), Arc::clone(&cluster), &Vec::new()));
-        let told: [Arc<Notify>; 3] = Default::default();
-        let [mine, agents, principal] = &told;
-        let exec = ExecWatches::start(&client, Arc::clone(&around), args.instance.exec_cluster_role.clone(), mine);
-        let live = Arc::new(LiveWatches::start(&client, around, &vec![Arc::clone(agents), Arc::clone(principal)]));
-        let agent = AgentWatches::start(&client, Arc::clone(&live), args.instance.shipped(), agents);
-        let hub = PrincipalKeeper::new(PrincipalWatches::start(&client, live, principal), &client, principal);
-        let deadline = if args.wait { deadline } else { Instant::now() + Duration::from_secs(20) };
-        let (exec, agent, hub) = (rounds(&client, ExecKeeper::new(exec)), rounds(&client, AgentKeeper::new(agent)), rounds(&client, hub));
-        async move {
-            let [mine, agents, principal] = &told;
-            let ended = tokio::join!(withdraw(exec, mine, deadline), withdraw(agent, agents, deadline), withdraw(hub, principal, deadline));
-            <[_; 3]>::from(ended)
-        }
+    let ended = match args.serve.serve {
+        Serve::Access => restore_access(&client, &args, &config, deadline).await,
+        Serve::Clusters => restore_clusters(&client, &args, &config, deadline).await,
     };
-    let ended = futures::future::join_all(config.instances.iter().map(one)).await.into_iter().flatten();
-    let left: Vec<String> = ended.filter_map(|one| one.err().map(|e| e.to_string())).collect();
+    let left: Vec<String> = ended.into_iter().filter_map(|one| one.err().map(|e| e.to_string())).collect();
     if !left.is_empty() {
         return Err(CliError::Restore(left.join("\n")));
     }
@@ -112,6 +97,47 @@ pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+type Ended = Vec<Result<(), CliError>>;
+
+async fn restore_access(client: &Client, args: &RestoreArgs, config: &Config, deadline: Instant) -> Ended {
+    let cluster = Arc::new(ClusterWatches::start(client, &[], &[]));
+    // All at once: an instance that cannot be restored must not keep the others from it, nor one resource the other.
+    let one = |instance: &InstanceConfig| {
+        let around = Arc::new(InstanceWatches::start(client, instance.clone(), Arc::clone(&cluster), &Vec::new()));
+        let told: [Arc<Notify>; 3] = Default::default();
+        let [mine, agents, principal] = &told;
+        let exec = ExecWatches::start(client, Arc::clone(&around), args.instance.exec_cluster_role.clone(), mine);
+        let live = Arc::new(LiveWatches::start(client, around, &vec![Arc::clone(agents), Arc::clone(principal)]));
+        let agent = AgentWatches::start(client, Arc::clone(&live), args.instance.shipped(), agents);
+        let hub = PrincipalKeeper::new(PrincipalWatches::start(client, live, principal), client, principal);
+        let deadline = if args.wait { deadline } else { Instant::now() + Duration::from_secs(20) };
+        let (exec, agent, hub) = (rounds(client, ExecKeeper::new(exec)), rounds(client, AgentKeeper::new(agent)), rounds(client, hub));
+        async move {
+            let [mine, agents, principal] = &told;
+            let ended = tokio::join!(withdraw(exec, mine, deadline), withdraw(agent, agents, deadline), withdraw(hub, principal, deadline));
+            <[_; 3]>::from(ended)
+        }
+    };
+    futures::future::join_all(config.instances.iter().map(one)).await.into_iter().flatten().collect()
+}
+
+/// Each remote cluster by itself: one that does not answer must not keep the others.
+async fn restore_clusters(client: &Client, args: &RestoreArgs, config: &Config, deadline: Instant) -> Ended {
+    let told: Arc<Notify> = Arc::default();
+    let hub = Arc::new(HubWatches::start(client, &vec![Arc::clone(&told)]));
+    let deadline = if args.wait { deadline } else { Instant::now() + Duration::from_secs(20) };
+    let mut all = Vec::new();
+    for instance in &config.instances {
+        let watches = Arc::new(RemoteWatches::start(client, instance.clone(), Arc::clone(&hub), &vec![Arc::clone(&told)]));
+        match clusters::all(client, &watches, deadline).await {
+            Some(keepers) => all.extend(keepers),
+            None => return vec![Err(CliError::Restore(format!("the ClusterAccess objects in {} cannot be seen", instance.namespace)))],
+        }
+    }
+    let one = async |keeper| withdraw(rounds(client, keeper), &told, deadline).await;
+    futures::future::join_all(all.into_iter().map(one)).await
 }
 
 fn rounds<K: Keeper>(client: &Client, keeper: K) -> Rounds<K> {

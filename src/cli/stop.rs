@@ -15,7 +15,9 @@ use super::{CliError, ServeArgs, connect};
 use crate::api::STOP;
 use crate::argocd::ARGOCD_CM;
 use crate::cluster_io::apply;
-use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches, LiveWatches, PrincipalWatches};
+use crate::cluster_io::snapshot::{
+    AgentWatches, ClusterWatches, ExecWatches, HubWatches, InstanceWatches, LiveWatches, PrincipalWatches, RemoteWatches,
+};
 use crate::config::{InstanceConfig, ServerRoles};
 use crate::controller::Serve;
 use crate::controller::agent::AgentKeeper;
@@ -61,9 +63,6 @@ fn reason(text: &str) -> Result<String, String> {
 /// # Errors
 /// When the annotation cannot be written, or something could not be withdrawn in time; what, and what to do.
 pub async fn stop(args: StopArgs) -> Result<(), CliError> {
-    if args.serve.serve == Serve::Clusters {
-        return Err(CliError::Usage("--serve clusters: this version does not serve ClusterAccess, so it has nothing of it to stop"));
-    }
     let (client, default) = connect().await?;
     let namespace = args.namespace.unwrap_or(default);
     annotate(&client, &namespace, (!args.release).then_some(args.reason.as_str())).await?;
@@ -73,9 +72,15 @@ pub async fn stop(args: StopArgs) -> Result<(), CliError> {
     }
     say(&format!("stopped: {ARGOCD_CM} in {namespace} has the annotation {STOP}, and while it has, the operator grants nothing"));
     let deadline = Instant::now() + args.timeout;
-    let (exec, agent, principal) = keepers(&client, &namespace);
-    let all = tokio::join!(one(&client, exec, deadline), one(&client, agent, deadline), one(&client, principal, deadline));
-    for target in [all.0?, all.1?, all.2?].concat() {
+    let withdrawn = match args.serve.serve {
+        Serve::Access => {
+            let (exec, agent, principal) = keepers(&client, &namespace);
+            let all = tokio::join!(one(&client, exec, deadline), one(&client, agent, deadline), one(&client, principal, deadline));
+            [all.0?, all.1?, all.2?].concat()
+        }
+        Serve::Clusters => clusters(&client, &namespace, deadline).await?,
+    };
+    for target in withdrawn {
         say(&format!("withdrawn: {target}"));
     }
     say(&format!(
@@ -107,6 +112,19 @@ fn keepers(client: &Client, namespace: &str) -> (ExecKeeper, AgentKeeper, Princi
     let agent = AgentWatches::start(client, Arc::clone(&live), shipped, &touched);
     let principal = PrincipalWatches::start(client, live, &touched);
     (ExecKeeper::new(exec), AgentKeeper::new(agent), PrincipalKeeper::new(principal, client, &touched))
+}
+
+/// Takes away what the `ClusterAccess` objects have given in their remote clusters.
+async fn clusters(client: &Client, namespace: &str, deadline: Instant) -> Result<Vec<Target>, CliError> {
+    let mut settings = InstanceConfig::of(namespace);
+    settings.cluster_access.enabled = true;
+    let hub = Arc::new(HubWatches::start(client, &Vec::new()));
+    let watches = Arc::new(RemoteWatches::start(client, settings, hub, &Vec::new()));
+    let keepers = crate::controller::clusters::all(client, &watches, deadline).await;
+    let keepers =
+        keepers.ok_or_else(|| CliError::Stop(format!("the annotation is set, but the ClusterAccess objects in {namespace} cannot be seen")))?;
+    let all = futures::future::join_all(keepers.into_iter().map(|keeper| one(client, keeper, deadline))).await;
+    Ok(all.into_iter().collect::<Result<Vec<_>, CliError>>()?.concat())
 }
 
 /// Takes away what one resource has given, and returns where something was written.

@@ -33,6 +33,8 @@ pub struct Outcome<Applied> {
     pub stale: bool,
     /// Writes that went through.
     pub done: Vec<Target>,
+    /// The uids of Secrets that were made or changed: who made one knows it again by that.
+    pub secrets: BTreeMap<Target, String>,
 }
 
 /// A resource of ours, by whose objects something is declared.
@@ -60,7 +62,7 @@ where
     P::Object: Declared,
 {
     let mut failures: Failures = BTreeMap::new();
-    let (mut stale, mut done) = (false, Vec::new());
+    let (mut stale, mut done, mut secrets) = (false, Vec::new(), BTreeMap::new());
     let mut asked: Option<Instant> = None;
     for write in plan.writes() {
         if !leads.holds() {
@@ -84,7 +86,8 @@ where
             break;
         }
         match send(outlets, write, recent).await {
-            Ok(()) => {
+            Ok(uid) => {
+                secrets.extend(uid.map(|uid| (write.target.clone(), uid)));
                 tracing::info!(object = %write.target, direction = ?write.direction, why = write.why, "written");
                 metrics.written(write.target.kind, "ok");
                 done.push(write.target.clone());
@@ -104,7 +107,7 @@ where
             }
         }
     }
-    Outcome { plan: plan.applied(), failures, stale, done }
+    Outcome { plan: plan.applied(), failures, stale, done, secrets }
 }
 
 /// Sends one write of its own, outside of any plan.
@@ -112,7 +115,7 @@ where
 /// # Errors
 /// When the API server refuses, cannot be reached, or does not answer in time.
 pub async fn send_alone(client: &Client, write: &Write) -> Result<(), RequestError> {
-    send(&Hub(client.clone()), write, &mut Recent::default()).await
+    send(&Hub(client.clone()), write, &mut Recent::default()).await.map(drop)
 }
 
 /// Asks the API server itself; an answer of the watches would be as old as they are.
@@ -128,7 +131,8 @@ where
     Ok(plan.is_still_declared(accesses, argocd_cm, jiff::Timestamp::now()))
 }
 
-async fn send(outlets: &dyn Outlets, write: &Write, recent: &mut Recent) -> Result<(), RequestError> {
+/// Sends one write; of a Secret the uid comes back.
+async fn send(outlets: &dyn Outlets, write: &Write, recent: &mut Recent) -> Result<Option<String>, RequestError> {
     let unsent = |why| RequestError::Unsent { action: format!("write {}", write.target), why };
     let api = api(&outlets.client(write.target.kind).map_err(unsent)?, &write.target);
     let name = &write.target.name;
@@ -141,11 +145,11 @@ async fn send(outlets: &dyn Outlets, write: &Write, recent: &mut Recent) -> Resu
         Action::Apply(body) if write.target.kind.is_secret() => {
             let params = PatchParams { force: write.action.is_for_what_was_seen(), ..PatchParams::apply(FIELD_MANAGER) };
             // Only metadata come back.
-            request(format!("apply {}", write.target), api.patch_metadata(name, &params, &Patch::Apply(body))).await?;
+            return Ok(request(format!("apply {}", write.target), api.patch_metadata(name, &params, &Patch::Apply(body))).await?.metadata.uid);
         }
         Action::Merge(patch) if write.target.kind.is_secret() => {
             let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-            request(format!("patch {}", write.target), api.patch_metadata(name, &params, &Patch::Merge(patch))).await?;
+            return Ok(request(format!("patch {}", write.target), api.patch_metadata(name, &params, &Patch::Merge(patch))).await?.metadata.uid);
         }
         Action::Apply(body) => {
             let params = PatchParams { force: write.action.is_for_what_was_seen(), ..PatchParams::apply(FIELD_MANAGER) };
@@ -170,7 +174,7 @@ async fn send(outlets: &dyn Outlets, write: &Write, recent: &mut Recent) -> Resu
             }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 async fn merge(api: &Api<DynamicObject>, target: &Target, manager: &str, patch: &Value) -> Result<DynamicObject, RequestError> {

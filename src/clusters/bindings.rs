@@ -42,7 +42,11 @@ pub fn desired(grant: &Grant, needs: &Needs, remote: &Remote) -> Desired {
     let permissions = &grant.permissions;
     let wide = permissions.scope == Scope::Cluster;
     for name in &permissions.namespaces.names {
-        if is_there(name) { desired.namespaces.insert(name.clone()) } else { desired.missing.insert(name.clone()) };
+        if is_there(name) {
+            desired.namespaces.insert(name.clone())
+        } else {
+            desired.missing.insert(name.clone())
+        };
     }
     if let Some(selector) = &permissions.namespaces.selector {
         let chosen = remote.namespaces.iter().filter(|(name, n)| matches(selector, n) && is_there(name) && !PROTECTED.contains(&name.as_str()));
@@ -63,7 +67,9 @@ pub fn desired(grant: &Grant, needs: &Needs, remote: &Remote) -> Desired {
         if wide {
             bind(role, None);
         }
-        desired.namespaces.iter().for_each(|namespace| drop(bind(role, Some(namespace))));
+        for namespace in &desired.namespaces {
+            bind(role, Some(namespace));
+        }
     }
     if !permissions.cluster_resources.is_empty() {
         bind(SYNC_CLUSTER, None);
@@ -144,7 +150,8 @@ pub fn fold(remote: &Remote, owner: &str, subject: Option<(&str, Option<&str>, &
             }
             continue;
         }
-        let right = one.role.kind == "ClusterRole" && one.role.name == one.target.name && subject.is_some_and(|subject| is_subject(one.subjects, subject));
+        let right =
+            one.role.kind == "ClusterRole" && one.role.name == one.target.name && subject.is_some_and(|subject| is_subject(one.subjects, subject));
         let keeps = keep_exec && one.target.name == EXEC && right;
         if (desired.contains(&one.target) || keeps) && right {
             folded.bound.insert(one.target.clone());

@@ -113,7 +113,9 @@ pub fn keep(world: &World, grant: &Grant, wish: Wish<'_>, proven: &BTreeSet<Stri
     }
     let manager = match &world.manager {
         Ok(Some(manager)) => manager,
-        Ok(None) => return silent(Verdict::unknown(Reason::ManagerMissing, "the certificate authority of the remote cluster is not known"), namespaces),
+        Ok(None) => {
+            return silent(Verdict::unknown(Reason::ManagerMissing, "the certificate authority of the remote cluster is not known"), namespaces);
+        }
         Err(verdict) => return silent(verdict.clone(), namespaces),
     };
     let plain = plain(grant, &namespaces);
@@ -136,7 +138,9 @@ pub fn keep(world: &World, grant: &Grant, wish: Wish<'_>, proven: &BTreeSet<Stri
     }
     let verdict = match view {
         Some(view) if stands && view.before == Memory::Spoilt && grant.id.adopted => lost(&grant.id),
-        Some(_) if stands && grant.id.adopted => Verdict::yes(Reason::Adopted, format!("Secret {} was taken over; it is given back in the end", grant.id.secret)),
+        Some(_) if stands && grant.id.adopted => {
+            Verdict::yes(Reason::Adopted, format!("Secret {} was taken over; it is given back in the end", grant.id.secret))
+        }
         Some(_) if stands => Verdict::yes(Reason::Applied, format!("Secret {} says what is declared", grant.id.secret)),
         _ => Verdict::unknown(Reason::Pending, format!("Secret {} is not written yet", grant.id.secret)),
     };
@@ -144,7 +148,8 @@ pub fn keep(world: &World, grant: &Grant, wish: Wish<'_>, proven: &BTreeSet<Stri
 }
 
 fn lost(id: &Identity) -> Verdict {
-    let message = format!("Secret {} has lost its key {BEFORE_KEY}, so what was in it before cannot come back; in the end it is left as it is", id.secret);
+    let message =
+        format!("Secret {} has lost its key {BEFORE_KEY}, so what was in it before cannot come back; in the end it is left as it is", id.secret);
     Verdict::no(Reason::BeforeImageLost, message)
 }
 
@@ -318,7 +323,8 @@ pub fn withdraw(world: &World, case: &Case) -> Folded {
     };
     let target = target(world, &case.id);
     if !is_marked(&view.meta, &case.id.owner) {
-        let left = case.id.adopted && view.meta.labels.as_ref().is_none_or(|l| !l.contains_key(OWNER_LABEL)) && managed_fields::ours_present(&view.meta);
+        let left =
+            case.id.adopted && view.meta.labels.as_ref().is_none_or(|l| !l.contains_key(OWNER_LABEL)) && managed_fields::ours_present(&view.meta);
         let leave = Write { direction: Direction::Narrow, ..disown(&target, Layer::ClusterSecret, &view.meta) };
         return folded(if left { vec![leave] } else { Vec::new() }, gone());
     }
@@ -337,7 +343,9 @@ pub fn withdraw(world: &World, case: &Case) -> Folded {
         return folded(vec![Write { target, layer: Layer::ClusterSecret, direction: Direction::Narrow, action, why }], verdict);
     }
     match world.applications_on(&case.id.cluster, &case.id.server) {
-        Err(not_seen) => folded(Vec::new(), Verdict::unknown(Reason::InUse, format!("whether Applications go to the cluster is not known: {not_seen}"))),
+        Err(not_seen) => {
+            folded(Vec::new(), Verdict::unknown(Reason::InUse, format!("whether Applications go to the cluster is not known: {not_seen}")))
+        }
         Ok(applications) if !applications.is_empty() => {
             let names: Vec<String> = applications.iter().take(3).map(|a| name(&a.metadata)).collect();
             let more = if applications.len() > names.len() { format!(" and {} more", applications.len() - names.len()) } else { String::new() };

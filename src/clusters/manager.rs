@@ -31,7 +31,9 @@ pub struct View {
 #[must_use]
 pub fn command(cluster: &str, namespace: &str, credential: bool) -> String {
     let what = if credential { " --credential" } else { "" };
-    format!("argocd-access cluster bootstrap {cluster} -f <the file with the ClusterAccess> -n {namespace} --context <an administrator of the remote cluster>{what}")
+    format!(
+        "argocd-access cluster bootstrap {cluster} -f <the file with the ClusterAccess> -n {namespace} --context <an administrator of the remote cluster>{what}"
+    )
 }
 
 /// Reads it for a cluster with this server.
@@ -68,7 +70,8 @@ pub fn view(whole: &Whole, cluster: &str, server: &str, namespace: &str, now: Ti
         _ => None,
     };
     if let Some(at) = expires_at.filter(|at| *at <= now) {
-        let message = format!("the operator's credential for the remote cluster expired at {at}; make a new one with: {}", command(cluster, namespace, true));
+        let message =
+            format!("the operator's credential for the remote cluster expired at {at}; make a new one with: {}", command(cluster, namespace, true));
         return Err(Verdict::no(Reason::ManagerExpired, message));
     }
     Ok(View { meta: whole.meta().clone(), ca_sha256: sha256(&ca), ca, cluster_uid, claims, expires_at })

@@ -25,8 +25,8 @@ pub mod rights;
 pub mod roles;
 pub mod secret;
 pub mod status;
-mod told;
 pub mod tokens;
+mod told;
 pub mod world;
 
 #[cfg(test)]

@@ -140,7 +140,10 @@ fn rbac(grant: &Grant, sum: &Sum, world: &World) -> Verdict {
         return Verdict::no(Reason::ForeignObject, format!("{target} is somebody else's and stands where ours would be; rename or remove it"));
     }
     if let Some(count) = sum.desired.too_many {
-        return Verdict::no(Reason::TooMany, format!("the labels choose {count} namespaces; at most {} can be served: narrow them, or use scope: Cluster", super::bindings::MOST));
+        return Verdict::no(
+            Reason::TooMany,
+            format!("the labels choose {count} namespaces; at most {} can be served: narrow them, or use scope: Cluster", super::bindings::MOST),
+        );
     }
     if let Some(verdict) = sum.roles.verdict.as_ref().filter(|verdict| verdict.reason == Reason::NotBootstrapped) {
         return verdict.clone();
@@ -148,7 +151,10 @@ fn rbac(grant: &Grant, sum: &Sum, world: &World) -> Verdict {
     if let Some(name) = sum.desired.missing.iter().next() {
         let count = sum.desired.missing.len();
         let more = if count > 1 { format!(", and {} more", count - 1) } else { String::new() };
-        return Verdict::no(Reason::NamespaceMissing, format!("the remote cluster has no namespace {name}{more}; create it, or correct permissions.namespaces"));
+        return Verdict::no(
+            Reason::NamespaceMissing,
+            format!("the remote cluster has no namespace {name}{more}; create it, or correct permissions.namespaces"),
+        );
     }
     if let Some(target) = sum.bindings.open.iter().next() {
         return Verdict::unknown(Reason::Pending, format!("{target} is not written yet"));
@@ -162,9 +168,10 @@ fn rbac(grant: &Grant, sum: &Sum, world: &World) -> Verdict {
 fn credential(world: &World, grant: &Grant, sum: &Sum) -> Verdict {
     match &grant.credential {
         Credential::Existing => Verdict::yes(Reason::External, "others keep the credential; it is only verified"),
-        Credential::Eks(_) => {
-            Verdict::unknown(Reason::NotProvable, "Argo CD gets its token from AWS; that it does cannot be proven from here: ObservedByArgoCD shows what Argo CD says")
-        }
+        Credential::Eks(_) => Verdict::unknown(
+            Reason::NotProvable,
+            "Argo CD gets its token from AWS; that it does cannot be proven from here: ObservedByArgoCD shows what Argo CD says",
+        ),
         Credential::Token(_) => match (&sum.credential, &world.remote, tokens::current(world)) {
             (Some(folded), ..) => folded.verdict.clone(),
             (None, Err(verdict), Some(claims)) => {
@@ -192,7 +199,10 @@ fn proofs(world: &World, sum: &Sum) -> (Verdict, Verdict) {
     };
     let unknown = judged.unknown.iter().next().map(|(place, why)| {
         let place = if place == WIDE { "the whole cluster".to_owned() } else { format!("namespace {place}") };
-        Verdict::unknown(if why == "not asked yet" { Reason::NotChecked } else { Reason::NotProvable }, format!("of {place} not everything is known: {why}"))
+        Verdict::unknown(
+            if why == "not asked yet" { Reason::NotChecked } else { Reason::NotProvable },
+            format!("of {place} not everything is known: {why}"),
+        )
     });
     let proven = if let Some(first) = judged.missing.iter().next() {
         let count = judged.missing.len();
@@ -233,7 +243,10 @@ fn cache(world: &World, grant: &Grant, sum: &Sum) -> Verdict {
     let listed = sum.secret.as_ref().map(|secret| &secret.namespaces);
     let unbound = listed.into_iter().flatten().find(|name| case_is_unbound(sum, name));
     if let Some(name) = unbound {
-        return Verdict::no(Reason::NamespaceUnbound, format!("Argo CD looks at {name}, where the credential may do nothing: its cache of the whole cluster fails by that"));
+        return Verdict::no(
+            Reason::NamespaceUnbound,
+            format!("Argo CD looks at {name}, where the credential may do nothing: its cache of the whole cluster fails by that"),
+        );
     }
     let whole = grant.permissions.scope == Scope::Cluster && grant.permissions.read == Read::Wildcard;
     match settings.get("resource.respectRBAC").map(String::as_str) {
@@ -255,7 +268,9 @@ fn cache(world: &World, grant: &Grant, sum: &Sum) -> Verdict {
 
 /// Whether it is known that the credential may do nothing in a namespace.
 fn case_is_unbound(sum: &Sum, name: &str) -> bool {
-    sum.judged.is_some() && sum.found(name).is_none_or(|found| found.deploy == Some(false)) && !sum.judged.as_ref().is_some_and(|j| j.unknown.contains_key(name))
+    sum.judged.is_some()
+        && sum.found(name).is_none_or(|found| found.deploy == Some(false))
+        && !sum.judged.as_ref().is_some_and(|j| j.unknown.contains_key(name))
 }
 
 fn aws(grant: &Grant) -> Verdict {
@@ -319,7 +334,8 @@ fn namespaces(grant: &Grant, sum: &Sum, effective: bool) -> Vec<RemoteNamespace>
     let empty = BTreeSet::new();
     let listed = sum.secret.as_ref().map_or(&empty, |secret| &secret.namespaces);
     let wide = (grant.permissions.scope == Scope::Cluster).then(|| WIDE.to_owned());
-    let declared: BTreeSet<&String> = if effective { sum.desired.namespaces.iter().chain(sum.desired.exec.keys()).chain(&wide).collect() } else { BTreeSet::new() };
+    let declared: BTreeSet<&String> =
+        if effective { sum.desired.namespaces.iter().chain(sum.desired.exec.keys()).chain(&wide).collect() } else { BTreeSet::new() };
     let none = BTreeMap::new();
     let exec = if effective { &sum.desired.exec } else { &none };
     let one = |name: &&String| {
@@ -348,7 +364,11 @@ fn pending(world: &World, case: &Case, sum: &Sum) -> Vec<String> {
     let bindings = before.namespaces.iter().flat_map(|n| {
         let roles = [Some(super::names::SYNC), Some(super::names::LOGS), n.exec.map(|_| super::names::EXEC)];
         roles.into_iter().flatten().map(|role| {
-            let target = if n.name == "*" { Target::cluster(Kind::RemoteClusterRoleBinding, role) } else { Target::namespaced(Kind::RemoteRoleBinding, &n.name, role) };
+            let target = if n.name == "*" {
+                Target::cluster(Kind::RemoteClusterRoleBinding, role)
+            } else {
+                Target::namespaced(Kind::RemoteRoleBinding, &n.name, role)
+            };
             target.to_string()
         })
     });

@@ -373,7 +373,8 @@ fn observe(world: &World, case: &Case, without: &Sum, clock: Clock) -> Vec<Chang
     if !world.secret.as_ref().is_ok_and(|view| view.as_deref().is_some_and(|view| cluster_secret::is_marked(&view.meta, &case.id.owner))) {
         let target = Target::namespaced(Kind::Secret, world.namespace(), &case.id.secret);
         let told = changes.iter().any(|change| change.object == target.to_string());
-        let all = Change { object: target.to_string(), field: "data".to_owned(), from: None, to: Some("<the cluster, with a credential>".to_owned()) };
+        let all =
+            Change { object: target.to_string(), field: "data".to_owned(), from: None, to: Some("<the cluster, with a credential>".to_owned()) };
         changes.extend((!told).then_some(all));
     }
     observed(changes, &without.wanted.changes)

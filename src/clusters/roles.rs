@@ -64,9 +64,16 @@ pub fn fold(grant: &Grant, wanted: Option<&Roles>, remote: &Remote, namespace: &
         let message = format!("the remote cluster has no ClusterRole {}; make it with: {command}", missing.join(", "));
         folded.verdict = Some(Verdict::no(Reason::NotBootstrapped, message));
     } else if let (false, Some(first)) = (folded.outdated.is_none(), folded.outdated.missing.iter().chain(&folded.outdated.excess).next()) {
-        let what = if folded.outdated.missing.is_empty() { "hold more than is declared" } else { "lack what is declared, or kinds that the cluster has by now" };
+        let what = if folded.outdated.missing.is_empty() {
+            "hold more than is declared"
+        } else {
+            "lack what is declared, or kinds that the cluster has by now"
+        };
         let group = if first.group.is_empty() { String::new() } else { format!(".{}", first.group) };
-        let message = format!("the roles of the bootstrap {what}: {} {}{group} ({}), for one; make them anew with: {command}", first.verb, first.resource, first.by);
+        let message = format!(
+            "the roles of the bootstrap {what}: {} {}{group} ({}), for one; make them anew with: {command}",
+            first.verb, first.resource, first.by
+        );
         folded.verdict = Some(Verdict::no(Reason::RoleOutdated, message));
     }
     folded
@@ -137,8 +144,19 @@ fn manage(grant: &Grant, wanted: &Roles, remote: &Remote, folded: &mut Folded) {
         let body = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules});
         let direction = if narrows { Direction::Narrow } else { Direction::Widen };
         let shown = |rules: &[PolicyRule]| serde_json::to_string(rules).ok();
-        folded.wanted.changes.push(Change { object: target.to_string(), field: "rules".to_owned(), from: now.as_deref().and_then(shown), to: shown(&rules) });
-        folded.wanted.writes.push(Write { target, layer: Layer::RemoteRights, direction, action: Action::Apply(body), why: "what the role is to hold" });
+        folded.wanted.changes.push(Change {
+            object: target.to_string(),
+            field: "rules".to_owned(),
+            from: now.as_deref().and_then(shown),
+            to: shown(&rules),
+        });
+        folded.wanted.writes.push(Write {
+            target,
+            layer: Layer::RemoteRights,
+            direction,
+            action: Action::Apply(body),
+            why: "what the role is to hold",
+        });
     }
     if beyond > 0 && folded.verdict.is_none() {
         let message = format!(

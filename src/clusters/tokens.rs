@@ -63,7 +63,8 @@ pub fn keep(world: &World, grant: &Grant, token: &Token, remote: &Remote, now: T
     let sight = Sight { current, anchors: uids, fresh: world.fresh.as_deref(), refused: world.refused || is_wrong(world, grant), now };
     let life = life(&token.terms, sight);
     if let Some((_, name)) = foreign {
-        let message = format!("Secret {}/{name} of the remote cluster is somebody else's; tokens of ours are bound to it: remove it", token.namespace);
+        let message =
+            format!("Secret {}/{name} of the remote cluster is somebody else's; tokens of ours are bound to it: remove it", token.namespace);
         let verdict = Verdict::no(Reason::ForeignObject, message);
         return Folded { wanted: Wanted::default(), mint: None, life: Life { make: None, mint: None, retire: Vec::new(), ..life }, verdict };
     }
@@ -131,18 +132,25 @@ fn verdict(life: &Life, current: Option<&Claims>, token: &Token, failure: Option
     let until = claims.expires_at;
     let failing = failure.map(|failure| format!("; it could not be replaced: {}", failure.why)).unwrap_or_default();
     match life.state {
-        State::None | State::Other => {
-            Verdict::no(Reason::OtherIdentity, format!("the credential is that of {}, and {} is declared{failing}", claims.subject, token.terms.subject))
-        }
+        State::None | State::Other => Verdict::no(
+            Reason::OtherIdentity,
+            format!("the credential is that of {}, and {} is declared{failing}", claims.subject, token.terms.subject),
+        ),
         State::Expired => Verdict::no(Reason::Expired, format!("the credential expired at {until}{failing}")),
-        State::Revoked => Verdict::no(Reason::RotationFailed, format!("the remote cluster does not accept the credential any more{failing}; it is replaced")),
+        State::Revoked => {
+            Verdict::no(Reason::RotationFailed, format!("the remote cluster does not accept the credential any more{failing}; it is replaced"))
+        }
         State::Valid | State::Overlap(_) if failure.is_some() && credential::left(claims, now) <= Left::Half => {
             let hours = claims.expires_at.duration_since(now).as_secs() / 3600;
             Verdict::no(Reason::RotationFailed, format!("the credential is valid for {hours} h more, until {until}{failing}"))
         }
         State::Overlap(end) => Verdict::yes(Reason::Rotating, format!("valid until {until}; the former one dies at {end}")),
         State::Valid if claims.life() < token.lifetime => {
-            let message = format!("valid until {until}: the remote cluster gives tokens {} s, and {} s were asked for; what it gives counts", claims.life(), token.lifetime);
+            let message = format!(
+                "valid until {until}: the remote cluster gives tokens {} s, and {} s were asked for; what it gives counts",
+                claims.life(),
+                token.lifetime
+            );
             Verdict::yes(Reason::LifetimeShortened, message)
         }
         State::Valid => Verdict::yes(Reason::Valid, format!("valid until {until}{failing}")),
@@ -152,7 +160,8 @@ fn verdict(life: &Life, current: Option<&Claims>, token: &Token, failure: Option
 /// The anchors that are deleted when nothing uses them any more.
 #[must_use]
 pub fn withdraw(id: &Identity, remote: &Remote) -> Vec<Write> {
-    let ours = remote.anchors.iter().zip(&id.anchors).filter_map(|(meta, name)| Some((meta.as_ref().filter(|meta| is_owned(meta, &id.owner))?, name)));
+    let ours =
+        remote.anchors.iter().zip(&id.anchors).filter_map(|(meta, name)| Some((meta.as_ref().filter(|meta| is_owned(meta, &id.owner))?, name)));
     let gone = ours.map(|(meta, name)| {
         let target = Target::namespaced(Kind::RemoteSecret, &id.namespace, name);
         Write::delete(&target, meta, Layer::Anchor, Direction::Narrow, "the credential dies")

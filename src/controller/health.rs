@@ -31,26 +31,39 @@ const LAST_ANSWERS: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 pub struct Health {
     /// By the namespace of the instance and the name of the rounds.
-    instances: Mutex<BTreeMap<(String, &'static str), Instance>>,
+    instances: Mutex<BTreeMap<(String, String), Instance>>,
 }
 
 #[derive(Debug)]
 struct Instance {
     probes: Vec<Probe>,
     first_round: bool,
+    /// Of one object alone: what it waits for keeps nobody else from being served.
+    part: bool,
     last: Instant,
 }
 
 impl Health {
     /// Begins to look after the rounds of an instance.
-    pub fn serve(&self, namespace: String, rounds: &'static str, probes: Vec<Probe>) {
-        let instance = Instance { probes, first_round: false, last: Instant::now() };
+    pub fn serve(&self, namespace: String, rounds: &str, probes: Vec<Probe>) {
+        let instance = Instance { probes, first_round: false, part: false, last: Instant::now() };
+        self.instances.lock().unwrap_or_else(PoisonError::into_inner).insert((namespace, rounds.to_owned()), instance);
+    }
+
+    /// Begins to look after the rounds of one object.
+    pub fn serve_part(&self, namespace: String, rounds: String) {
+        let instance = Instance { probes: Vec::new(), first_round: false, part: true, last: Instant::now() };
         self.instances.lock().unwrap_or_else(PoisonError::into_inner).insert((namespace, rounds), instance);
     }
 
+    /// Looks after them no more.
+    pub fn forget(&self, namespace: &str, rounds: &str) {
+        self.instances.lock().unwrap_or_else(PoisonError::into_inner).remove(&(namespace.to_owned(), rounds.to_owned()));
+    }
+
     /// Notes a sign of life; `whole` when the round saw everything.
-    pub fn round(&self, namespace: &str, rounds: &'static str, whole: bool) {
-        if let Some(instance) = self.instances.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&(namespace.to_owned(), rounds)) {
+    pub fn round(&self, namespace: &str, rounds: &str, whole: bool) {
+        if let Some(instance) = self.instances.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&(namespace.to_owned(), rounds.to_owned())) {
             instance.last = Instant::now();
             instance.first_round |= whole;
         }
@@ -69,7 +82,7 @@ impl Health {
             for probe in instance.probes.iter().filter(|p| DECLARATIONS.contains(&p.kind)) {
                 missing.extend(probe.health().refusal().map(|why| format!("{namespace}: {} cannot be read: {why}", probe.kind)));
             }
-            if !instance.first_round {
+            if !instance.first_round && !instance.part {
                 missing.push(format!("{namespace}: no complete round of {rounds} yet"));
             }
         }

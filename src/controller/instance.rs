@@ -38,6 +38,7 @@ pub async fn run(candidate: Candidate, rounds: Vec<BoxFuture<'static, ()>>) -> R
 /// Makes rounds until `stop` says so. A round that has begun is finished: it holds no more than some requests, each with a time limit.
 pub async fn keep<K: Keeper>(mut rounds: Rounds<K>, touched: Arc<Notify>, health: Arc<Health>, mut stop: watch::Receiver<bool>) {
     let (mut failed, mut unsettled) = (0_u32, 0_u32);
+    let name = rounds.name();
     while !*stop.borrow() {
         // In this order: whoever has just won has everything listed first.
         let verdict = match (rounds.leads(), rounds.settled()) {
@@ -46,7 +47,7 @@ pub async fn keep<K: Keeper>(mut rounds: Rounds<K>, touched: Arc<Notify>, health
             (false, true) => Verdict::Quiet,
             (true, true) => rounds.round().await,
         };
-        health.round(rounds.namespace(), K::NAME, verdict != Verdict::Waiting);
+        health.round(rounds.namespace(), &name, verdict != Verdict::Waiting);
         failed = if verdict == Verdict::Failed { failed.saturating_add(1) } else { 0 };
         unsettled = if verdict == Verdict::Unsettled { unsettled.saturating_add(1) } else { 0 };
         let pause = match verdict {

@@ -1,6 +1,6 @@
 //! What differs between the resources that are kept true in the same way: how each is seen, planned, reviewed and told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -47,8 +47,8 @@ pub trait Keeper: Send + Sync + 'static {
         Box::new(Hub(client.clone()))
     }
 
-    /// Notes where something was written.
-    fn wrote(&mut self, _: &[Target]) {}
+    /// Notes where something was written; and of Secrets that were made or changed, the uids.
+    fn wrote(&mut self, _: &[Target], _: &BTreeMap<Target, String>) {}
 
     /// Asks for what no watch shows, when it is time to: before each look.
     fn ask(&mut self, client: &Client) -> impl Future<Output = ()> + Send;

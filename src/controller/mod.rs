@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod clocks;
+pub mod clusters;
 pub mod exec;
 pub mod health;
 pub mod instance;
@@ -20,11 +21,14 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::cluster_io::lease::{CLUSTERS_LEASE, Candidate, LEASE, Leads, LeaseError};
-use crate::cluster_io::snapshot::{AgentWatches, ClusterWatches, ExecWatches, InstanceWatches, LiveWatches, PrincipalWatches};
+use crate::cluster_io::snapshot::{
+    AgentWatches, ClusterWatches, ExecWatches, HubWatches, InstanceWatches, LiveWatches, PrincipalWatches, RemoteWatches,
+};
 use crate::config::Config;
 use crate::live::world::Shipped;
 use crate::metrics::Metrics;
 use agent::AgentKeeper;
+use clusters::Clusters;
 use exec::ExecKeeper;
 use health::Health;
 use keeper::Keeper;
@@ -45,9 +49,6 @@ pub enum RunError {
     /// The right to write was lost.
     #[error(transparent)]
     Lease(#[from] LeaseError),
-    /// What was asked for is not served.
-    #[error("--serve clusters: this version of the operator does not serve ClusterAccess")]
-    Unserved,
     /// A loop ended although nobody asked it to.
     #[error("a loop of the operator ended: {0}")]
     Ended(String),
@@ -94,9 +95,6 @@ pub struct Settings {
 /// # Errors
 /// When the address cannot be listened on, or a loop ends by itself.
 pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>) -> Result<(), RunError> {
-    if settings.serve == Serve::Clusters {
-        return Err(RunError::Unserved);
-    }
     let address = settings.listen;
     let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
     let (metrics, health) = (Arc::new(Metrics::default()), Arc::new(Health::default()));
@@ -111,28 +109,14 @@ pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>
         candidates.push(candidate);
     }
     let all: Vec<Leads> = candidates.iter().map(Candidate::leads).collect();
-    let cluster = Arc::new(start_cluster(&client, &settings.config, &touched));
-    let mut loops: JoinSet<Result<(), LeaseError>> = JoinSet::new();
-    for ((config, touched), candidate) in settings.config.instances.iter().zip(&touched).zip(candidates) {
-        tracing::info!(instance = %config.namespace, live = config.live.enabled, "serving an Argo CD instance");
-        let watches = Arc::new(InstanceWatches::start(&client, config.clone(), Arc::clone(&cluster), &touched.all()));
-        let exec = ExecWatches::start(&client, Arc::clone(&watches), settings.shipped.exec.clone(), &touched.exec);
-        let both = vec![Arc::clone(&touched.live), Arc::clone(&touched.principal)];
-        let live = Arc::new(LiveWatches::start(&client, watches, &both));
-        let agent = AgentWatches::start(&client, Arc::clone(&live), settings.shipped.clone(), &touched.live);
-        let principal = PrincipalWatches::start(&client, live, &touched.principal);
-        let principal = PrincipalKeeper::new(principal, &client, &touched.principal);
-        let around = Around { client: &client, recorder: &recorder, metrics: &metrics, health: &health, leads: candidate.leads(), stop: &stop };
-        let rounds = vec![
-            around.rounds(ExecKeeper::new(exec), &touched.exec),
-            around.rounds(AgentKeeper::new(agent), &touched.live),
-            around.rounds(principal, &touched.principal),
-        ];
-        loops.spawn(instance::run(candidate, rounds));
-    }
+    let common = Common { client: &client, recorder: &recorder, metrics: &metrics, health: &health, stop: &stop };
+    let mut loops = match settings.serve {
+        Serve::Access => serve_access(&common, &settings, &touched, candidates),
+        Serve::Clusters => serve_clusters(&common, &settings, &touched, candidates),
+    };
     let served = settings.config.instances.iter().map(|i| i.namespace.clone()).collect();
     let (strays, pages) =
-        (strays::run(client.clone(), served, all, stop.clone()), health::serve(listener, metrics, Arc::clone(&health), stop.clone()));
+        (strays::run(client.clone(), settings.serve, served, all, stop.clone()), health::serve(listener, metrics, Arc::clone(&health), stop.clone()));
     loops.spawn(async {
         strays.await;
         Ok(())
@@ -155,6 +139,78 @@ pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>
     Ok(())
 }
 
+/// What every loop runs with.
+struct Common<'a> {
+    client: &'a Client,
+    recorder: &'a Recorder,
+    metrics: &'a Arc<Metrics>,
+    health: &'a Arc<Health>,
+    stop: &'a watch::Receiver<bool>,
+}
+
+type Loops = JoinSet<Result<(), LeaseError>>;
+
+/// The loops of `ExecAccess` and `LiveResourceAccess`.
+fn serve_access(common: &Common<'_>, settings: &Settings, touched: &[Touched], candidates: Vec<Candidate>) -> Loops {
+    let client = common.client;
+    let cluster = Arc::new(start_cluster(client, &settings.config, touched));
+    let mut loops = JoinSet::new();
+    for ((config, touched), candidate) in settings.config.instances.iter().zip(touched).zip(candidates) {
+        tracing::info!(instance = %config.namespace, live = config.live.enabled, "serving an Argo CD instance");
+        let watches = Arc::new(InstanceWatches::start(client, config.clone(), Arc::clone(&cluster), &touched.all()));
+        let exec = ExecWatches::start(client, Arc::clone(&watches), settings.shipped.exec.clone(), &touched.exec);
+        let both = vec![Arc::clone(&touched.live), Arc::clone(&touched.principal)];
+        let live = Arc::new(LiveWatches::start(client, watches, &both));
+        let agent = AgentWatches::start(client, Arc::clone(&live), settings.shipped.clone(), &touched.live);
+        let principal = PrincipalWatches::start(client, live, &touched.principal);
+        let principal = PrincipalKeeper::new(principal, client, &touched.principal);
+        let leads = candidate.leads();
+        let rounds = vec![
+            common.rounds(ExecKeeper::new(exec), &touched.exec, &leads),
+            common.rounds(AgentKeeper::new(agent), &touched.live, &leads),
+            common.rounds(principal, &touched.principal, &leads),
+        ];
+        loops.spawn(instance::run(candidate, rounds));
+    }
+    loops
+}
+
+/// Those of `ClusterAccess`.
+fn serve_clusters(common: &Common<'_>, settings: &Settings, touched: &[Touched], candidates: Vec<Candidate>) -> Loops {
+    let client = common.client;
+    let told: Vec<Arc<Notify>> = touched.iter().map(|one| Arc::clone(&one.exec)).collect();
+    let hub = Arc::new(HubWatches::start(client, &told));
+    let mut loops = JoinSet::new();
+    for ((config, touched), candidate) in settings.config.instances.iter().zip(touched).zip(candidates) {
+        tracing::info!(instance = %config.namespace, clusters = config.cluster_access.clusters.len(), "serving the remote clusters of an Argo CD instance");
+        let clusters = Clusters {
+            client: client.clone(),
+            watches: Arc::new(RemoteWatches::start(client, config.clone(), Arc::clone(&hub), &vec![Arc::clone(&touched.exec)])),
+            touched: Arc::clone(&touched.exec),
+            recorder: common.recorder.clone(),
+            metrics: Arc::clone(common.metrics),
+            health: Arc::clone(common.health),
+            leads: candidate.leads(),
+        };
+        let stop = common.stop.clone();
+        loops.spawn(instance::run(candidate, vec![alone(clusters.run(stop))]));
+    }
+    loops
+}
+
+/// In a task of its own, which ends with whoever waits for it.
+fn alone(future: impl Future<Output = ()> + Send + 'static) -> BoxFuture<'static, ()> {
+    let mut task = JoinSet::new();
+    task.spawn(future);
+    Box::pin(async move {
+        if let Some(Err(error)) = task.join_next().await
+            && let Ok(panic) = error.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    })
+}
+
 /// Who is told of changes of what is seen in one instance.
 #[derive(Default)]
 struct Touched {
@@ -175,30 +231,12 @@ fn start_cluster(client: &Client, config: &Config, touched: &[Touched]) -> Clust
     ClusterWatches::start(client, &exec, &live.map(|(_, one)| Arc::clone(&one.live)).collect::<Vec<_>>())
 }
 
-/// What all rounds of an instance run with.
-struct Around<'a> {
-    client: &'a Client,
-    recorder: &'a Recorder,
-    metrics: &'a Arc<Metrics>,
-    health: &'a Arc<Health>,
-    leads: Leads,
-    stop: &'a watch::Receiver<bool>,
-}
-
-impl Around<'_> {
-    fn rounds<K: Keeper>(&self, keeper: K, touched: &Arc<Notify>) -> BoxFuture<'static, ()> {
+impl Common<'_> {
+    /// A task of its own: whatever one resource takes, the other's withdrawals do not wait for it.
+    fn rounds<K: Keeper>(&self, keeper: K, touched: &Arc<Notify>, leads: &Leads) -> BoxFuture<'static, ()> {
         self.health.serve(keeper.namespace().to_owned(), K::NAME, keeper.probes());
-        let rounds = round::Rounds::new(self.client.clone(), keeper, self.recorder.clone(), Arc::clone(self.metrics)).led_by(self.leads.clone());
-        // A task of its own: whatever one resource takes, the other's withdrawals do not wait for it. It ends with whoever waits for it.
-        let mut task = JoinSet::new();
-        task.spawn(instance::keep(rounds, Arc::clone(touched), Arc::clone(self.health), self.stop.clone()));
-        Box::pin(async move {
-            if let Some(Err(error)) = task.join_next().await
-                && let Ok(panic) = error.try_into_panic()
-            {
-                std::panic::resume_unwind(panic);
-            }
-        })
+        let rounds = round::Rounds::new(self.client.clone(), keeper, self.recorder.clone(), Arc::clone(self.metrics)).led_by(leads.clone());
+        alone(instance::keep(rounds, Arc::clone(touched), Arc::clone(self.health), self.stop.clone()))
     }
 }
 

@@ -182,6 +182,12 @@ impl<K: Keeper> Rounds<K> {
         self.keeper.namespace()
     }
 
+    /// How these rounds are called: the resource, and the object where they are for one alone.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.keeper.part().map_or_else(|| K::NAME.to_owned(), |part| format!("{}/{part}", K::NAME))
+    }
+
     /// The health of every watch.
     #[must_use]
     pub fn probes(&self) -> Vec<Probe> {
@@ -256,7 +262,7 @@ impl<K: Keeper> Rounds<K> {
             }
             let looks = plan.looks().to_vec();
             self.contests = contests.saw(&looks);
-            self.metrics.contended(self.namespace(), K::NAME, self.contests.contended());
+            self.metrics.contended(self.namespace(), K::NAME, self.keeper.part(), self.contests.contended());
             self.next = plan.next();
             let unreadable = plan.unreadable().to_vec();
             // After a failure the plan is made once more, only to say what is true now.
@@ -270,7 +276,7 @@ impl<K: Keeper> Rounds<K> {
                 let outlets = self.keeper.outlets(&self.client);
                 apply::apply(&self.client, outlets.as_ref(), self.keeper.namespace(), plan, &self.leads, &mut self.recent, &self.metrics).await
             };
-            self.keeper.wrote(&outcome.done);
+            self.keeper.wrote(&outcome.done, &outcome.secrets);
             self.contests = std::mem::take(&mut self.contests).wrote(&looks, &outcome.done);
             if !outcome.failures.contains_key(&Layer::Finalizer) {
                 self.tell_released(&outcome.done, &going).await;
@@ -337,7 +343,7 @@ impl<K: Keeper> Rounds<K> {
             tracing::warn!(kind = K::NAME, name = unreadable.metadata.name, error = %unreadable.error, over = unreadable.over, "an object cannot be read by this version; within its validity what it has stays, and nothing is added");
             failed |= settled && !self.say_unreadable(unreadable, &now).await;
         }
-        self.metrics.objects(self.namespace(), K::NAME, counts);
+        self.metrics.objects(self.namespace(), K::NAME, self.keeper.part(), counts);
         let soon = self.next.is_some_and(|next| next.duration_since(now.0) < SOON);
         match (failed, settled && !stale && !waiting_for_reviews && !soon && written < STATUSES) {
             (true, _) => Verdict::Failed,

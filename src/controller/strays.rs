@@ -14,8 +14,9 @@ use kube::{Api, Client, ResourceExt};
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
+use super::Serve;
 use crate::api::conditions::{ConditionType, Reason, Verdict, condition};
-use crate::api::{ExecAccess, LiveResourceAccess};
+use crate::api::{ClusterAccess, ExecAccess, LiveResourceAccess};
 use crate::cluster_io::apply::Declared;
 use crate::cluster_io::lease::Leads;
 use crate::cluster_io::watch::{Watch, whole};
@@ -26,20 +27,19 @@ use crate::reconcile::told::Told;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Looks for strays until `stop` says so.
-pub async fn run(client: Client, served: BTreeSet<String>, leads: Vec<Leads>, stop: watch::Receiver<bool>) {
+pub async fn run(client: Client, serve: Serve, served: BTreeSet<String>, leads: Vec<Leads>, stop: watch::Receiver<bool>) {
     let touched = Arc::new(Notify::new());
-    let told = || vec![Arc::clone(&touched)];
-    let exec: Watch<PartialObjectMeta<ExecAccess>> =
-        Watch::start("execaccesses of all namespaces", Api::all(client.clone()), Config::default(), whole, told());
-    // An older chart did not install its definition.
-    let live: Watch<PartialObjectMeta<LiveResourceAccess>> =
-        Watch::start_optional("liveresourceaccesses of all namespaces", Api::all(client.clone()), Config::default(), whole, told());
+    let access = serve == Serve::Access;
+    let exec: Option<Strays<ExecAccess>> = access.then(|| start(&client, "execaccesses of all namespaces", false, &touched));
+    let live: Option<Strays<LiveResourceAccess>> = access.then(|| start(&client, "liveresourceaccesses of all namespaces", true, &touched));
+    let clusters: Option<Strays<ClusterAccess>> = (!access).then(|| start(&client, "clusteraccesses of all namespaces", true, &touched));
     let mut stop = stop;
     while !*stop.borrow() {
         // One that stands by everywhere says nothing.
         if leads.iter().any(Leads::holds) {
-            tell_all(&client, &exec, &served).await;
-            tell_all(&client, &live, &served).await;
+            tell_all(&client, exec.as_ref(), &served).await;
+            tell_all(&client, live.as_ref(), &served).await;
+            tell_all(&client, clusters.as_ref(), &served).await;
         }
         tokio::select! {
             () = async { touched.notified().await; tokio::time::sleep(PATIENCE).await } => {}
@@ -49,11 +49,22 @@ pub async fn run(client: Client, served: BTreeSet<String>, leads: Vec<Leads>, st
     }
 }
 
-async fn tell_all<K>(client: &Client, watch: &Watch<PartialObjectMeta<K>>, served: &BTreeSet<String>)
+type Strays<K> = Watch<PartialObjectMeta<K>>;
+
+/// `optional`: an older chart did not install its definition.
+fn start<K>(client: &Client, what: &'static str, optional: bool, touched: &Arc<Notify>) -> Strays<K>
+where
+    K: Declared + Send + Sync + 'static,
+{
+    let start = if optional { Watch::start_optional } else { Watch::start };
+    start(what, Api::all(client.clone()), Config::default(), whole, vec![Arc::clone(touched)])
+}
+
+async fn tell_all<K>(client: &Client, watch: Option<&Strays<K>>, served: &BTreeSet<String>)
 where
     K: Declared + Told<Status: Serialize> + Send + Sync + 'static,
 {
-    for stray in watch.all().unwrap_or_default().iter().filter(|o| is_stray(o.as_ref(), served)) {
+    for stray in watch.and_then(|watch| watch.all().ok()).unwrap_or_default().iter().filter(|o| is_stray(o.as_ref(), served)) {
         tell(client, stray).await;
     }
 }

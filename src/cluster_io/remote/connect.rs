@@ -65,11 +65,9 @@ fn auth(credential: &Credential<'_>) -> AuthInfo {
     let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
     match credential {
         Credential::Token(token) => AuthInfo { token: Some((*token).to_owned().into()), ..AuthInfo::default() },
-        Credential::Certificate(certificate, key) => AuthInfo {
-            client_certificate_data: Some(encode(certificate)),
-            client_key_data: Some(encode(key).into()),
-            ..AuthInfo::default()
-        },
+        Credential::Certificate(certificate, key) => {
+            AuthInfo { client_certificate_data: Some(encode(certificate)), client_key_data: Some(encode(key).into()), ..AuthInfo::default() }
+        }
     }
 }
 

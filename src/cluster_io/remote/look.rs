@@ -59,7 +59,11 @@ pub async fn look(client: &Client, asked: &Asked) -> Result<Remote, Verdict> {
     let kinds = async {
         match &asked.discovery {
             Some(known) => Some(Arc::clone(known)),
-            None => discovery(client, None).await.map(Arc::new).map_err(|error| tracing::warn!(error = %error.chain(), "a remote cluster did not say which kinds it has")).ok(),
+            None => discovery(client, None)
+                .await
+                .map(Arc::new)
+                .map_err(|error| tracing::warn!(error = %error.chain(), "a remote cluster did not say which kinds it has"))
+                .ok(),
         }
     };
     let held = async { if asked.manages { ceiling(client).await.ok() } else { None } };

@@ -48,7 +48,8 @@ pub async fn mint(client: &Client, order: &Order) -> Result<Token, String> {
         .map_err(|_| format!("{action}: no such name"))?;
     let text = Zeroizing::new(request(action.clone(), client.request_text(asked)).await.map_err(|error| error.chain())?);
     let answer: Answer = serde_json::from_str(&text).map_err(|_| format!("{action}: the answer is no token"))?;
-    let claims = Claims::read(&answer.status.token).ok_or_else(|| format!("{action}: the answer is no token that says whose it is and until when"))?;
+    let claims =
+        Claims::read(&answer.status.token).ok_or_else(|| format!("{action}: the answer is no token that says whose it is and until when"))?;
     if claims.subject != user_of(namespace, account) {
         return Err(format!("{action}: the token is that of {}", claims.subject));
     }

@@ -54,7 +54,8 @@ pub async fn prove(client: &Client, ask: &Ask, of: String, at: jiff::Timestamp) 
     let one = |(place, rights): (String, std::collections::BTreeSet<Right>)| async move {
         let mut seen = rules(client, &place).await?;
         if seen.incomplete.is_some() {
-            let open: Vec<Right> = rights.into_iter().chain(negative().into_iter().map(|(right, _)| right)).filter(|r| seen.holds(r).is_none()).take(SINGLE).collect();
+            let open: Vec<Right> =
+                rights.into_iter().chain(negative().into_iter().map(|(right, _)| right)).filter(|r| seen.holds(r).is_none()).take(SINGLE).collect();
             for right in open {
                 let (allowed, _) = single(client, &place, &right).await?;
                 seen.single.insert(right, allowed);
@@ -72,11 +73,15 @@ pub async fn prove(client: &Client, ask: &Ask, of: String, at: jiff::Timestamp) 
 
 async fn rules(client: &Client, place: &str) -> Result<Place, RequestError> {
     let namespace = if place == WIDE { NOWHERE } else { place };
-    let question = SelfSubjectRulesReview { spec: SelfSubjectRulesReviewSpec { namespace: Some(namespace.to_owned()) }, ..SelfSubjectRulesReview::default() };
+    let question =
+        SelfSubjectRulesReview { spec: SelfSubjectRulesReviewSpec { namespace: Some(namespace.to_owned()) }, ..SelfSubjectRulesReview::default() };
     let api: Api<SelfSubjectRulesReview> = Api::all(client.clone());
-    let answer = request(format!("ask the remote cluster what the credential may do in {namespace}"), api.create(&PostParams::default(), &question)).await?;
+    let answer =
+        request(format!("ask the remote cluster what the credential may do in {namespace}"), api.create(&PostParams::default(), &question)).await?;
     let status = answer.status.unwrap_or_default();
-    let incomplete = status.incomplete.then(|| status.evaluation_error.unwrap_or_else(|| "an authorizer of the remote cluster does not list its rules".to_owned()));
+    let incomplete = status
+        .incomplete
+        .then(|| status.evaluation_error.unwrap_or_else(|| "an authorizer of the remote cluster does not list its rules".to_owned()));
     Ok(Place { rules: status.resource_rules.into_iter().map(rule).collect(), incomplete, single: BTreeMap::new() })
 }
 
@@ -108,7 +113,9 @@ async fn by(client: &Client, ask: &Ask, proof: &Proof) -> BTreeMap<RemoteRight, 
     let held = proof.places.iter().flat_map(|(name, place)| {
         let declared = ask.places.get(name);
         let negative = negative().into_iter().map(|(right, _)| right);
-        negative.filter(move |right| place.holds(right) == Some(true) && !declared.is_some_and(|all| all.contains(right))).map(move |right| (name, right))
+        negative
+            .filter(move |right| place.holds(right) == Some(true) && !declared.is_some_and(|all| all.contains(right)))
+            .map(move |right| (name, right))
     });
     for (place, right) in held.take(SINGLE / 8) {
         if let Ok((true, reason)) = single(client, place, &right).await {
@@ -124,11 +131,15 @@ async fn by(client: &Client, ask: &Ask, proof: &Proof) -> BTreeMap<RemoteRight, 
 /// # Errors
 /// When that could not be seen as a whole.
 pub async fn review(client: &Client, ask: &Ask, (user, group): (&str, &str), at: jiff::Timestamp) -> Result<Proof, Unproven> {
-    let rights = |all: &std::collections::BTreeSet<Right>| all.iter().cloned().chain(negative().into_iter().map(|(right, _)| right)).collect::<Vec<_>>();
+    let rights =
+        |all: &std::collections::BTreeSet<Right>| all.iter().cloned().chain(negative().into_iter().map(|(right, _)| right)).collect::<Vec<_>>();
     let questions: Vec<(String, Right)> =
         ask.places.iter().flat_map(|(place, all)| rights(all).into_iter().map(move |right| (place.clone(), right))).collect();
     if questions.len() > REVIEWS {
-        return Err(Unproven::Failed(format!("{} questions would have to be asked, and {REVIEWS} are: declare fewer namespaces in one object", questions.len())));
+        return Err(Unproven::Failed(format!(
+            "{} questions would have to be asked, and {REVIEWS} are: declare fewer namespaces in one object",
+            questions.len()
+        )));
     }
     let one = |(place, right): (String, Right)| async move {
         let spec = SubjectAccessReviewSpec {
@@ -147,7 +158,13 @@ pub async fn review(client: &Client, ask: &Ask, (user, group): (&str, &str), at:
     let mut proof = Proof { of: format!("{user} {group}"), at, subject: user.to_owned(), ..Proof::default() };
     for answer in answers {
         let (place, right, allowed, reason) = answer.map_err(|error| Unproven::Failed(error.chain()))?;
-        let shown = RemoteRight { verb: right.verb.clone(), group: right.group.clone(), resource: right.resource.clone(), namespace: place.clone(), by: String::new() };
+        let shown = RemoteRight {
+            verb: right.verb.clone(),
+            group: right.group.clone(),
+            resource: right.resource.clone(),
+            namespace: place.clone(),
+            by: String::new(),
+        };
         if allowed && negative().iter().any(|(negative, _)| *negative == right) {
             proof.by.insert(shown, reason);
         }

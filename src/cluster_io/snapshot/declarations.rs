@@ -15,7 +15,7 @@ use crate::reconcile::unreadable::Unreadable;
 use crate::reconcile::{Kind, Seen};
 
 /// The kinds without which nothing can be done.
-pub const DECLARATIONS: [&str; 2] = [Kind::ExecAccess.names().2, Kind::LiveResourceAccess.names().2];
+pub const DECLARATIONS: [&str; 3] = [Kind::ExecAccess.names().2, Kind::LiveResourceAccess.names().2, Kind::ClusterAccess.names().2];
 
 /// The watch of them.
 pub struct Declarations<K: told::Told + apply::Declared + 'static> {

@@ -23,12 +23,14 @@ use crate::reconcile::Seen;
 use crate::reconcile::contests::Contests;
 
 pub mod agent;
+pub mod clusters;
 mod declarations;
 pub mod exec;
 pub mod live;
 pub mod principal;
 
 pub use agent::AgentWatches;
+pub use clusters::{HubWatches, RemoteWatches};
 pub use declarations::DECLARATIONS;
 pub use exec::ExecWatches;
 pub use live::LiveWatches;

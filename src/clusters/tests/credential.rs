@@ -85,7 +85,9 @@ fn a_credential_is_replaced_at_once_where_it_cannot_be_used() {
 #[test]
 fn on_demand_it_is_replaced_once() {
     let demanded = Terms { rotate_after: Some(at(100)), ..terms() };
-    let seen = |current: &Claims, now| life(&demanded, Sight { current: Some(current), anchors: [Some("u1"), None], fresh: None, refused: false, now: at(now) });
+    let seen = |current: &Claims, now| {
+        life(&demanded, Sight { current: Some(current), anchors: [Some("u1"), None], fresh: None, refused: false, now: at(now) })
+    };
     assert_eq!(seen(&token(0, "u1", 0, 3600), 99).make, None, "not before that time");
     assert_eq!(seen(&token(0, "u1", 0, 3600), 100).make, Some(1));
     assert_eq!(seen(&token(0, "u1", 100, 3600), 101).make, None, "what was issued since is new enough");

@@ -1,0 +1,400 @@
+//! What is known of one remote cluster from round to round, and how it gets known: the two Secrets, the way there, tokens, proofs.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use kube::Client;
+use zeroize::Zeroizing;
+
+use crate::api::conditions::{Reason, Verdict};
+use crate::cluster_io::remote::connect::{self, Way};
+use crate::cluster_io::remote::look::{self, Asked};
+use crate::cluster_io::remote::mint::{self, Token};
+use crate::cluster_io::remote::prove::{self, Unproven};
+use crate::cluster_io::remote::secrets;
+use crate::clusters::claims::Claims;
+use crate::clusters::grant::Identity;
+use crate::clusters::manager;
+use crate::clusters::names::manager_secret;
+use crate::clusters::plan::Ask;
+use crate::clusters::proof::Proof;
+use crate::clusters::remote::{Failure, Minted, Remote};
+use crate::clusters::secret::{View, Whole};
+use crate::clusters::tokens::Order;
+use crate::clusters::world::Held;
+use crate::live::discovery::Discovery;
+
+/// The Secrets of the hub are read again after this time.
+const SECRETS: Duration = Duration::from_secs(10);
+/// The remote cluster is looked at again after this time;
+const LOOK: Duration = Duration::from_secs(30);
+/// and after a failure between these.
+const RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+/// Its kinds are.
+const KINDS: Duration = Duration::from_secs(300);
+/// A proof counts so long; one that is not as it should be, so long.
+const PROOF: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3));
+
+/// A token that was made, and what it was seen to be able to do.
+struct Made {
+    token: Token,
+    proof: Arc<Proof>,
+}
+
+/// When something that failed is tried again.
+#[derive(Default)]
+struct Again {
+    failures: u32,
+    at: Option<Instant>,
+}
+
+impl Again {
+    fn is_due(&self) -> bool {
+        self.at.is_none_or(|at| at <= Instant::now())
+    }
+
+    fn failed(&mut self) {
+        self.at = Some(Instant::now() + RETRY.0.saturating_mul(1 << self.failures.min(8)).min(RETRY.1));
+        self.failures = self.failures.saturating_add(1);
+    }
+}
+
+/// A client, and of what it was made.
+struct Connection {
+    of: String,
+    client: Client,
+}
+
+/// What is known.
+#[derive(Default)]
+pub struct Known {
+    read: Option<Instant>,
+    secret: Option<Result<Option<Whole>, Verdict>>,
+    own: Option<Result<Option<Whole>, Verdict>>,
+    connection: Option<Connection>,
+    looked: Option<Instant>,
+    remote: Option<Result<Arc<Remote>, Verdict>>,
+    looking: Again,
+    kinds: Option<(Instant, Arc<Discovery>)>,
+    made: Option<Made>,
+    fresh: Option<String>,
+    own_made: Option<Token>,
+    own_fresh: Option<String>,
+    minting: Again,
+    failure: Option<Failure>,
+    proof: Option<Result<Arc<Proof>, String>>,
+    proved: Option<Instant>,
+    doubtful: bool,
+    refused: Option<String>,
+    argocd: Option<Connection>,
+}
+
+/// Whose it is, and what of it is looked at.
+pub struct Subject {
+    /// Where everything of it is.
+    pub id: Identity,
+    /// The namespace of the instance.
+    pub namespace: String,
+    /// The proxy on the way.
+    pub proxy: Option<String>,
+    /// The namespaces there by name; `None`: all of them.
+    pub namespaces: Option<std::collections::BTreeSet<String>>,
+    /// Whether others keep the rights.
+    pub tolerant: bool,
+    /// Whether the operator writes roles there.
+    pub manages: bool,
+    /// Whether kube-system/aws-auth is edited.
+    pub aws_auth: bool,
+    /// Whether it has a credential of the operator at all: one whose credential is only verified needs none.
+    pub unmanaged: bool,
+}
+
+/// Which version of which Secret.
+fn version(whole: &Whole) -> String {
+    let meta = whole.meta();
+    format!("{}/{}", meta.uid.as_deref().unwrap_or_default(), meta.resource_version.as_deref().unwrap_or_default())
+}
+
+impl Known {
+    /// Has everything looked at anew.
+    pub fn expire(&mut self) {
+        (self.read, self.looked, self.looking, self.proved) = (None, None, Again::default(), None);
+    }
+
+    /// The Secrets of the hub were written, or what is in the remote cluster was.
+    pub fn wrote(&mut self, hub: bool, remote: bool) {
+        if hub {
+            self.read = None;
+            self.proved = None;
+        }
+        if remote {
+            (self.looked, self.proved) = (None, None);
+        }
+    }
+
+    /// An anchor was made by this process.
+    pub fn made_anchor(&mut self, own: bool, uid: &str) {
+        *(if own { &mut self.own_fresh } else { &mut self.fresh }) = Some(uid.to_owned());
+    }
+
+    /// Looks at what is to be looked at (again).
+    pub async fn look(&mut self, client: &Client, subject: &Subject) {
+        if self.read.is_none_or(|at| at.elapsed() >= SECRETS) {
+            let (namespace, id) = (&subject.namespace, &subject.id);
+            let own = manager_secret(&id.cluster);
+            let (secret, own) =
+                tokio::join!(secrets::read(client, namespace, &id.secret, &id.cluster), secrets::read(client, namespace, &own, &id.cluster));
+            (self.secret, self.own, self.read) = (Some(secret), Some(own), Some(Instant::now()));
+        }
+        self.look_there(subject).await;
+    }
+
+    async fn look_there(&mut self, subject: &Subject) {
+        let view = match self.manager(subject, Timestamp::now()) {
+            Ok(Some(view)) => view,
+            Ok(None) => {
+                let message = format!(
+                    "there is no Secret {}/{} with the operator's credential for the remote cluster; make it with: {}",
+                    subject.namespace,
+                    manager_secret(&subject.id.cluster),
+                    manager::command(&subject.id.cluster, &subject.namespace, true)
+                );
+                return self.unreachable(Verdict::no(Reason::ManagerMissing, message));
+            }
+            Err(verdict) => return self.unreachable(verdict),
+        };
+        let Some(Ok(Some(whole))) = &self.own else { return };
+        let of = format!("{} {:?}", version(whole), subject.proxy);
+        if self.connection.as_ref().is_none_or(|connection| connection.of != of) {
+            let way = Way { server: &subject.id.server, ca: &view.ca, proxy: subject.proxy.as_deref() };
+            match connect::as_manager(way, whole) {
+                Ok(client) => self.connection = Some(Connection { of, client }),
+                Err(why) => return self.unreachable(Verdict::no(Reason::ManagerMissing, why)),
+            }
+            (self.looked, self.looking) = (None, Again::default());
+        }
+        let fresh = self.looked.is_some_and(|at| at.elapsed() < LOOK);
+        if fresh || !self.looking.is_due() {
+            return;
+        }
+        let Some(connection) = &self.connection else { return };
+        let asked = Asked {
+            cluster_uid: view.cluster_uid.clone(),
+            namespaces: subject.namespaces.clone(),
+            anchors: (subject.id.namespace.clone(), subject.id.anchors.clone()),
+            tolerant: subject.tolerant,
+            manages: subject.manages,
+            aws_auth: subject.aws_auth,
+            discovery: self.kinds.as_ref().filter(|(at, _)| at.elapsed() < KINDS).map(|(_, kinds)| Arc::clone(kinds)),
+            command: manager::command(&subject.id.cluster, &subject.namespace, false),
+        };
+        let known = asked.discovery.is_some();
+        match look::look(&connection.client, &asked).await {
+            Ok(remote) => {
+                if let (false, Some(kinds)) = (known, &remote.discovery) {
+                    self.kinds = Some((Instant::now(), Arc::clone(kinds)));
+                }
+                (self.remote, self.looked, self.looking) = (Some(Ok(Arc::new(remote))), Some(Instant::now()), Again::default());
+            }
+            Err(verdict) => {
+                self.looking.failed();
+                self.unreachable(verdict);
+            }
+        }
+    }
+
+    fn unreachable(&mut self, verdict: Verdict) {
+        if !matches!(&self.remote, Some(Err(before)) if *before == verdict) {
+            tracing::warn!(reason = verdict.reason.as_str(), message = verdict.message, "a remote cluster cannot be used");
+        }
+        (self.remote, self.looked) = (Some(Err(verdict)), None);
+    }
+
+    /// Argo CD's cluster Secret, without what is secret of it.
+    ///
+    /// # Errors
+    /// When it cannot be seen.
+    pub fn secret(&self) -> Held<View> {
+        match &self.secret {
+            None => Err(Verdict::unknown(Reason::Pending, "the cluster Secret was not read yet")),
+            Some(Err(verdict)) => Err(verdict.clone()),
+            Some(Ok(whole)) => Ok(whole.as_ref().map(|whole| Arc::new(whole.view()))),
+        }
+    }
+
+    /// The manager's Secret, without what is secret of it.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn manager(&self, subject: &Subject, now: Timestamp) -> Held<manager::View> {
+        match &self.own {
+            None => Err(Verdict::unknown(Reason::Pending, "the manager's Secret was not read yet")),
+            Some(Err(verdict)) => Err(verdict.clone()),
+            Some(Ok(None)) => Ok(None),
+            Some(Ok(Some(whole))) => {
+                manager::view(whole, &subject.id.cluster, &subject.id.server, &subject.namespace, now).map(|view| Some(Arc::new(view)))
+            }
+        }
+    }
+
+    /// The remote cluster.
+    ///
+    /// # Errors
+    /// The verdict of `RemoteReachable`.
+    pub fn remote(&self) -> Result<Arc<Remote>, Verdict> {
+        self.remote.clone().unwrap_or_else(|| Err(Verdict::unknown(Reason::Pending, "the remote cluster was not asked yet")))
+    }
+
+    /// The token that was made last.
+    pub fn minted(&self) -> Option<Minted> {
+        self.made.as_ref().map(|made| Minted { claims: made.token.claims.clone(), proof: Arc::clone(&made.proof) })
+    }
+
+    /// What the operator's own new token says of itself.
+    pub fn own_minted(&self) -> Option<Claims> {
+        self.own_made.as_ref().map(|token| token.claims.clone())
+    }
+
+    /// The uids of the anchors that this process has made: for Argo CD's token, and for the operator's own.
+    pub fn fresh(&self) -> (Option<String>, Option<String>) {
+        (self.fresh.clone(), self.own_fresh.clone())
+    }
+
+    /// Why the last token could not be made.
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure.clone()
+    }
+
+    /// What the credential of the Secret was seen to be able to do.
+    pub fn proof(&self) -> Option<Result<Arc<Proof>, String>> {
+        self.proof.clone()
+    }
+
+    /// Whether the remote cluster has refused the credential that is in the Secret now.
+    pub fn refused(&self) -> bool {
+        self.refused.is_some() && self.refused == self.secret_version()
+    }
+
+    /// The client of the remote cluster.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn client(&self) -> Result<Client, String> {
+        self.connection.as_ref().map(|connection| connection.client.clone()).ok_or_else(|| "there is no way to the remote cluster".to_owned())
+    }
+
+    /// The Secret as it was read last, with what is secret of it.
+    pub fn whole(&self) -> Option<&Whole> {
+        self.secret.as_ref()?.as_ref().ok()?.as_ref()
+    }
+
+    /// The token that was made last, and the operator's own.
+    pub fn tokens(&self) -> (Option<&Zeroizing<String>>, Option<&Zeroizing<String>>) {
+        (self.made.as_ref().map(|made| &made.token.token), self.own_made.as_ref().map(|token| &token.token))
+    }
+
+    fn secret_version(&self) -> Option<String> {
+        self.whole().map(version)
+    }
+
+    /// Makes a token for the operator itself.
+    pub async fn mint_own(&mut self, order: &Order) {
+        if !self.minting.is_due() {
+            return;
+        }
+        let Ok(client) = self.client() else { return };
+        match mint::mint(&client, order).await {
+            Ok(token) => (self.own_made, self.minting) = (Some(token), Again::default()),
+            Err(why) => {
+                self.minting.failed();
+                tracing::warn!(why, "the operator's own credential for a remote cluster could not be replaced");
+            }
+        }
+    }
+
+    /// Makes a token for Argo CD, and sees what it can do before it is used.
+    pub async fn mint(&mut self, subject: &Subject, order: &Order, ask: &Ask, expected: &str) {
+        if !self.minting.is_due() {
+            return;
+        }
+        match self.try_mint(subject, order, ask, expected).await {
+            Ok(made) => {
+                (self.made, self.minting, self.failure) = (Some(made), Again::default(), None);
+                self.proved = Some(Instant::now());
+            }
+            Err(why) => {
+                self.minting.failed();
+                tracing::warn!(cluster = subject.id.cluster, why, "a credential could not be made");
+                self.failure = Some(Failure { why, at: Timestamp::now() });
+            }
+        }
+    }
+
+    async fn try_mint(&self, subject: &Subject, order: &Order, ask: &Ask, expected: &str) -> Result<Made, String> {
+        let token = mint::mint(&self.client()?, order).await?;
+        let manager = self.manager(subject, Timestamp::now()).map_err(|verdict| verdict.message)?.ok_or("the manager's Secret is gone")?;
+        let way = Way { server: &subject.id.server, ca: &manager.ca, proxy: subject.proxy.as_deref() };
+        let client = connect::with_token(way, &token.token)?;
+        let of = token.claims.anchor.as_ref().map(|bound| bound.uid.clone()).unwrap_or_default();
+        let proof = prove::prove(&client, ask, of, Timestamp::now()).await.map_err(|unproven| match unproven {
+            Unproven::Refused(why) | Unproven::Failed(why) => format!("the new credential does not work: {why}"),
+        })?;
+        if proof.subject != expected {
+            return Err(format!("the new credential is that of {}, and {expected} is declared", proof.subject));
+        }
+        Ok(Made { token, proof: Arc::new(proof) })
+    }
+
+    /// Whether something has to be proven (again).
+    fn is_to_be_proven(&self) -> bool {
+        let age = if self.doubtful { PROOF.1 } else { PROOF.0 };
+        self.proved.is_none_or(|at| at.elapsed() >= age)
+    }
+
+    /// Sees what the credential of the Secret can do.
+    pub async fn prove(&mut self, subject: &Subject, ask: &Ask) {
+        if !self.is_to_be_proven() {
+            return;
+        }
+        let of = self.secret_version();
+        let answer = match &ask.group {
+            Some((user, group)) => match self.client() {
+                Ok(client) => prove::review(&client, ask, (user, group), Timestamp::now()).await,
+                Err(why) => Err(Unproven::Failed(why)),
+            },
+            None => match self.as_argocd(subject) {
+                Ok(Some(client)) => prove::prove(&client, ask, of.clone().unwrap_or_default(), Timestamp::now()).await,
+                Ok(None) => return,
+                Err(why) => Err(Unproven::Failed(why)),
+            },
+        };
+        self.proved = Some(Instant::now());
+        self.refused = None;
+        self.proof = Some(match answer {
+            Ok(proof) => Ok(Arc::new(proof)),
+            Err(Unproven::Failed(why)) => Err(why),
+            Err(Unproven::Refused(why)) => {
+                self.refused = of;
+                Err(why)
+            }
+        });
+    }
+
+    /// Notes that not all is as it should be, so that it is asked again sooner.
+    pub fn doubt(&mut self, doubtful: bool) {
+        self.doubtful = doubtful;
+    }
+
+    fn as_argocd(&mut self, subject: &Subject) -> Result<Option<Client>, String> {
+        let Some(whole) = self.whole() else { return Ok(None) };
+        let of = version(whole);
+        if let Some(connection) = self.argocd.as_ref().filter(|connection| connection.of == of) {
+            return Ok(Some(connection.client.clone()));
+        }
+        let Some(login) = whole.login() else { return Ok(None) };
+        let client = connect::as_argocd(&subject.id.server, subject.proxy.as_deref(), &login)?;
+        self.argocd = Some(Connection { of, client: client.clone() });
+        Ok(Some(client))
+    }
+}
