@@ -1,5 +1,6 @@
 //! The commands. One file for each.
 
+pub mod cluster;
 pub mod crds;
 pub mod explain;
 pub mod generate;
@@ -65,6 +66,9 @@ enum Command {
     /// Answer who can do something by Argo CD's policy.
     #[command(subcommand)]
     WhoCan(who_can::WhoCan),
+    /// Remote clusters.
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
     /// Print the CustomResourceDefinitions.
     Crds,
     /// Print the completions for a shell.
@@ -151,6 +155,9 @@ pub enum CliError {
     /// No plan could be made.
     #[error(transparent)]
     Plan(#[from] plan::PlanError),
+    /// Nothing could be said of a remote cluster.
+    #[error(transparent)]
+    Cluster(#[from] cluster::ClusterError),
     /// The manual page cannot be rendered.
     #[error("render the manual page")]
     Man(#[source] std::io::Error),
@@ -193,6 +200,7 @@ impl Cli {
             Command::Plan(args) => return plan::plan(args).await,
             Command::Explain(args) => return Ok(Box::pin(explain::run(args)).await.unwrap_or_else(|error| cannot_tell(&error))),
             Command::WhoCan(question) => return who_can::run(question).await,
+            Command::Cluster(command) => return Box::pin(cluster::run(command)).await,
             Command::Crds => crds::print()?,
             Command::Completions(args) => generate::completions(&args),
             Command::Man => generate::man()?,

@@ -10,6 +10,7 @@
 
 pub mod admission;
 pub mod bindings;
+pub mod bootstrap;
 pub mod claims;
 pub mod cluster_secret;
 pub mod credential;

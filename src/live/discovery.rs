@@ -73,6 +73,11 @@ impl Discovery {
         self.0.iter().flat_map(|(group, kinds)| kinds.values().filter(|known| !known.plural.is_empty()).map(move |known| (group.as_str(), known)))
     }
 
+    /// The groups of which no kind is known: as a rule their own API server does not answer.
+    pub fn without_kinds(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, kinds)| kinds.is_empty()).map(|(group, _)| group.as_str())
+    }
+
     /// What is known of a resource, by its plural.
     #[must_use]
     pub fn resource(&self, group: &str, plural: &str) -> Option<&Known> {

@@ -11,6 +11,7 @@
 //! * [`state_machine`]: random lives of whole instances; [`sequences`] is what it shares with the unit tests. [`killed`]: killed at any write.
 //! * [`uninstall`]: removing the operator, with its hooks and without.
 //! * [`live`], [`live_principal`]: live resources, on both sides.
+//! * [`clusters`]: what is done on a remote cluster.
 //! * [`schema`], [`live_schema`]: the CustomResourceDefinitions. [`operator`]: the program itself.
 //! * [`plan`]: what would change. [`explain`], [`explain_live`]: what keeps a person from a terminal, and from a live resource.
 //! * [`world`] and [`hands`] are what these share; [`bench`] and [`bench_operator`] test the test bench.
@@ -31,6 +32,7 @@ mod support;
 mod applications;
 mod bench;
 mod bench_operator;
+mod clusters;
 mod confinement;
 mod exclusive;
 mod explain;

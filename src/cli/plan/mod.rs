@@ -157,7 +157,7 @@ fn show(made: &Preview, form: Output) -> Result<(), CliError> {
     Ok(())
 }
 
-fn read(path: &std::path::Path) -> Result<String, PlanError> {
+pub(super) fn read(path: &std::path::Path) -> Result<String, PlanError> {
     let failed = |source| PlanError::Read { path: path.to_owned(), source };
     if path.as_os_str() == "-" {
         let mut text = String::new();
@@ -186,7 +186,7 @@ fn declarations(path: &std::path::Path, instance: &str) -> Result<Vec<ExecAccess
 }
 
 /// The documents of a text that are not empty, with their numbers.
-fn documents(path: &std::path::Path, text: &str) -> Result<Vec<(usize, serde_json::Value)>, PlanError> {
+pub(super) fn documents(path: &std::path::Path, text: &str) -> Result<Vec<(usize, serde_json::Value)>, PlanError> {
     let parse = |(at, document)| {
         let failed = |source| PlanError::Parse { path: path.to_owned(), document: at + 1, source };
         serde_json::Value::deserialize(document).map(|value| (at + 1, value)).map_err(failed)
@@ -202,6 +202,6 @@ fn documents(path: &std::path::Path, text: &str) -> Result<Vec<(usize, serde_jso
     Ok(flat.filter(|(_, value)| !value.is_null()).collect())
 }
 
-fn from_value<T: serde::de::DeserializeOwned>(path: &std::path::Path, document: usize, value: serde_json::Value) -> Result<T, PlanError> {
+pub(super) fn from_value<T: serde::de::DeserializeOwned>(path: &std::path::Path, document: usize, value: serde_json::Value) -> Result<T, PlanError> {
     serde_json::from_value(value).map_err(|error| PlanError::Parse { path: path.to_owned(), document, source: serde::de::Error::custom(error) })
 }
