@@ -18,7 +18,7 @@ chart_crds := charts/argocd-access-operator/crds
 steps_folder := target/steps
 
 # What `make test` does, in this order: what fails quickly comes first, what needs the test bench last.
-test_steps := fmt clippy unit check-generated deny tools test-binaries policy chart cluster owners agent terminal documents
+test_steps := fmt clippy unit check-generated deny tools test-binaries policy chart cluster clusters owners agent terminal documents
 
 .PHONY: help
 help: ## list the targets
@@ -70,6 +70,10 @@ chart.run = $(need_tools) && $(guard) $(CARGO) test --locked --test chart
 cluster: ## the operator on a real API server, under the rights that its chart gives it
 # These tests wait for a cluster more than they compute.
 cluster.run = $(need_tools) && $(guard) $(CARGO) test --locked --test cluster -- --test-threads=6
+
+clusters: ## remote clusters: two API servers, and the credential of the one for the other
+# Each has an API server of its own beside the common one.
+clusters.run = $(need_tools) && $(guard) $(CARGO) test --locked --test clusters -- --test-threads=3
 
 owners: ## beside Helm 3 and 4, and beside an Argo CD that manages itself, each of them real
 owners.run = $(need_tools) && $(guard) $(CARGO) test --locked --test owners

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::json;
 
+use super::bootstrap;
 use super::grant::Grant;
 use super::manager::command;
 use super::names::{EXEC, LOGS, ROLES, SYNC, SYNC_CLUSTER};
@@ -169,7 +170,7 @@ fn manage(grant: &Grant, wanted: &Roles, remote: &Remote, folded: &mut Folded) {
 
 /// The bootstrap's own mark: whoever made the role by it lets the operator manage it.
 fn is_bootstraps(labels: Option<&BTreeMap<String, String>>) -> bool {
-    labels.is_some_and(|labels| labels.get("app.kubernetes.io/managed-by").is_some_and(|by| by == "argocd-access-bootstrap"))
+    labels.is_some_and(|labels| labels.contains_key(bootstrap::LABEL))
 }
 
 fn rights_of(rule: &PolicyRule) -> impl Iterator<Item = Right> + '_ {

@@ -86,16 +86,21 @@ impl ControlPlane {
 
     /// Starts one; blocks. Its folder and processes go with the value, or with the test binary.
     pub fn start(version: Kubernetes) -> Result<Self, String> {
+        Self::start_with(version, &[])
+    }
+
+    /// The same, with more arguments for the API server.
+    pub fn start_with(version: Kubernetes, arguments: &[&str]) -> Result<Self, String> {
         // With two TLS providers among the dependencies rustls takes neither by itself; another part of the test may have chosen already.
         let _chosen_before = rustls::crypto::ring::default_provider().install_default();
         // Between finding a port and listening on it another program may take it.
-        match Self::try_start(version) {
-            Err(message) if message.contains("address already in use") => Self::try_start(version),
+        match Self::try_start(version, arguments) {
+            Err(message) if message.contains("address already in use") => Self::try_start(version, arguments),
             result => result,
         }
     }
 
-    fn try_start(version: Kubernetes) -> Result<Self, String> {
+    fn try_start(version: Kubernetes, more: &[&str]) -> Result<Self, String> {
         let folder = reaper::folder("control-plane");
         let root = folder.path().to_owned();
         let authority = Authority::new(&root);
@@ -130,7 +135,7 @@ impl ControlPlane {
             &[],
             &root.join("etcd.log"),
         ));
-        control_plane.start_api_server(&root, port, etcd_client, &service_accounts);
+        control_plane.start_api_server(&root, port, etcd_client, &service_accounts, more);
         control_plane.wait_until("the API server answers", async |client: &Client| {
             client.request_text(http_get("/readyz")).await.map(drop).map_err(|error| error.to_string())
         })?;
@@ -146,7 +151,7 @@ impl ControlPlane {
         Ok(control_plane)
     }
 
-    fn start_api_server(&mut self, root: &Path, port: u16, etcd: u16, service_accounts: &Pair) {
+    fn start_api_server(&mut self, root: &Path, port: u16, etcd: u16, service_accounts: &Pair, more: &[&str]) {
         let serving = self.authority.server("kube-apiserver", &["kubernetes.default.svc", "10.0.0.1"]);
         let kubelet_client = self.authority.client("kubelet-client", "kube-apiserver", "system:masters");
         let policy = root.join("audit-policy.yaml");
@@ -177,6 +182,7 @@ impl ControlPlane {
             "--audit-log-maxsize=4000".to_owned(),
             format!("--cert-dir={}", root.display()),
         ];
+        let arguments = arguments.into_iter().chain(more.iter().map(|one| (*one).to_owned()));
         let program = tools::path(self.version.api_server());
         self.processes.push(Process::start("kube-apiserver", &program, arguments, &[], &root.join("kube-apiserver.log")));
     }
