@@ -25,7 +25,8 @@ pub enum ClusterCommand {
     ///
     ///   argocd-access cluster bootstrap prod-eu -f prod-eu.yaml --context prod-admin --credential | kubectl --context hub apply -f -
     ///
-    /// Run it again when the declaration asks for other rights, or the cluster has new kinds.
+    /// Run it again when the declaration asks for other rights, or the cluster has new kinds. What an earlier one has made and a later one
+    /// does not have stays; all of it has the label argocd-access.dev/bootstrap.
     #[command(verbatim_doc_comment)]
     Bootstrap(bootstrap::BootstrapArgs),
 }

@@ -115,7 +115,7 @@ impl<'a> Bootstrap<'a> {
     #[must_use]
     pub fn warnings(&self) -> Vec<&'static str> {
         let manages = self.authority == Authority::Manage;
-        let manage = "remote.authority: Manage: the manager holds, in the whole cluster, every right that it may write into the roles, and can read by them; Bind needs none of that";
+        let manage = "remote.authority: Manage: the manager holds, in the whole cluster, every right that it may write into the roles, and can read by them; Bind needs none of that. A later bootstrap meets the rules that it has written: kubectl apply then needs --force-conflicts";
         let aws_auth = "aws.mapping: AwsAuth: whoever may change kube-system/aws-auth can make anybody an administrator of the cluster, and no admission policy can tell; AccessEntry needs none of that";
         let cluster = "permissions.scope: Cluster: Argo CD deploys in every namespace, and whoever deploys Pods can run them as any ServiceAccount there; only the protected namespaces are kept from it";
         let everywhere = self.permissions.scope == crate::api::cluster_access::Scope::Cluster;

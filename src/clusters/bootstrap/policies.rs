@@ -121,7 +121,10 @@ fn tokens(of: &Bootstrap<'_>) -> [Document; 2] {
     let anchor = "object.spec.boundObjectRef";
     let demands = [
         (
-            format!("has({anchor}) && {anchor}.kind == 'Secret' && {anchor}.name in [request.name + '-a', request.name + '-b']"),
+            // Where none is asked for, it comes as an empty one.
+            format!(
+                "has({anchor}) && has({anchor}.kind) && {anchor}.kind == 'Secret' && has({anchor}.name) && {anchor}.name in [request.name + '-a', request.name + '-b']"
+            ),
             "the operator's tokens are bound to one of their two Secrets, so that they can be revoked".to_owned(),
         ),
         (

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::support::process::{Finished, run};
+use crate::support::process::Finished;
 use crate::support::{ControlPlane, Kubernetes, manifests, reaper};
 
 /// The names of a bootstrap are fixed, so that one cluster has one at a time.

@@ -12,6 +12,7 @@ use crate::world::SOON;
 on_both!(
     with_manage_it_narrows_and_widens_the_roles_within_what_it_holds_and_uses_none_of_it,
     in_the_whole_cluster_argo_cd_writes_nothing_in_protected_namespaces,
+    with_an_identity_of_aws_it_binds_the_group_and_takes_no_token,
     with_none_it_binds_nothing,
 );
 
@@ -37,6 +38,10 @@ fn pod(namespace: &str) -> DynamicObject {
     object(&format!(
         "{{apiVersion: v1, kind: Pod, metadata: {{name: intruder, namespace: {namespace}}}, spec: {{containers: [{{name: a, image: a}}]}}}}"
     ))
+}
+
+fn note(namespace: &str) -> DynamicObject {
+    object(&format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: note, namespace: {namespace}}}}}"))
 }
 
 async fn with_manage_it_narrows_and_widens_the_roles_within_what_it_holds_and_uses_none_of_it(version: Kubernetes) {
@@ -98,7 +103,7 @@ async fn in_the_whole_cluster_argo_cd_writes_nothing_in_protected_namespaces(ver
     eventually("it deploys anywhere", SOON, || async { try_to_apply(&managed, &pod(&remote.shop)).await.map(drop) }).await;
     let never = "writes nothing in a protected namespace";
     for namespace in ["kube-system", "kube-public", "kube-node-lease", "argocd-access"] {
-        refused(&managed, namespace, &pod(namespace), never).await;
+        refused(&managed, namespace, &note(namespace), never).await;
         let label = object(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}"));
         refused(&managed, "its labels", &label, never).await;
     }
@@ -107,8 +112,7 @@ async fn in_the_whole_cluster_argo_cd_writes_nothing_in_protected_namespaces(ver
     let error = said(api(&managed, "", "v1", "Namespace").delete("argocd-access", &DeleteParams::default()).await.unwrap_err());
     assert!(error.contains(never), "{error}");
     // Others are not concerned.
-    let note = object("{apiVersion: v1, kind: ConfigMap, metadata: {name: note, namespace: kube-public}}");
-    try_to_apply(&remote.cp.client(), &note).await.unwrap();
+    try_to_apply(&remote.cp.client(), &note("kube-public")).await.unwrap();
     for role in ["argocd-access-sync", "argocd-access-sync-cluster", "argocd-access-logs"] {
         api(&manager, "", RBAC, "ClusterRoleBinding").delete(role, &DeleteParams::default()).await.unwrap();
     }
@@ -121,4 +125,22 @@ async fn with_none_it_binds_nothing(version: Kubernetes) {
     refused(&manager, "a binding", &binding(Some(&remote.shop), sync, sync, MANAGED), "403").await;
     let error = said(api(&manager, &remote.shop, RBAC, "RoleBinding").delete(sync, &DeleteParams::default()).await.unwrap_err());
     assert!(error.starts_with("403"), "{error}");
+}
+
+async fn with_an_identity_of_aws_it_binds_the_group_and_takes_no_token(version: Kubernetes) {
+    let aws = "credentials: {type: EKS}, aws: {hub: {accountID: '111111111111', region: eu-west-1, clusterName: hub, role: argocd}, spoke: {accountID: '222222222222', region: eu-west-1, clusterName: prod}, group: 'argocd-access:prod'}";
+    let remote = Remote::bootstrapped(version, &format!("{aws}, permissions: {{scope: Cluster}}")).await;
+    let manager = remote.manager().await;
+    let (sync, group) = ("argocd-access-sync", "{apiGroup: rbac.authorization.k8s.io, kind: Group, name: 'argocd-access:prod'}");
+    refused(&manager, "a ServiceAccount", &binding(None, sync, sync, MANAGED), "the group argocd-access:prod and nobody else").await;
+    let masters = group.replace("argocd-access:prod", "system:masters");
+    refused(&manager, "another group", &binding(None, sync, sync, &masters), "nobody else").await;
+    apply(&manager, &binding(None, sync, sync, group)).await.unwrap();
+    let argo = remote.cp.client_as("arn:aws:iam::222222222222:role/argocd", &["argocd-access:prod", "system:authenticated"]);
+    eventually("it deploys anywhere", SOON, || async { try_to_apply(&argo, &note(&remote.shop)).await.map(drop) }).await;
+    refused(&argo, "a protected namespace", &note("kube-system"), "writes nothing in a protected namespace").await;
+    let accounts: Api<k8s_openapi::api::core::v1::ServiceAccount> = Api::namespaced(manager.clone(), "argocd-access");
+    let error = accounts.create_token_request("argocd-managed", &kube::api::PostParams::default(), &Default::default()).await.map_err(said);
+    assert!(error.as_ref().is_err_and(|error| error.starts_with("403")), "{error:?}");
+    api(&manager, "", RBAC, "ClusterRoleBinding").delete(sync, &DeleteParams::default()).await.unwrap();
 }
