@@ -61,8 +61,8 @@ pub struct Plan<State = Prepared> {
 /// What is to be proven: in which places, and which single rights where an authorizer does not list its rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ask {
-    /// By place, the rights that must be held.
-    pub places: BTreeMap<String, BTreeSet<crate::live::rules::Right>>,
+    /// By place.
+    pub places: BTreeMap<String, proof::Asked>,
     /// The user and group that are asked about; none: the credential asks about itself.
     pub group: Option<(String, String)>,
 }
@@ -253,7 +253,6 @@ fn keep(world: &World, case: &Case, grant: &Grant, clock: Clock) -> Sum {
                 namespaces: &sum.desired.namespaces,
                 wide: grant.permissions.scope == Scope::Cluster,
                 exec: &exec,
-                cluster_scoped: !grant.permissions.cluster_resources.is_empty(),
             };
             sum.prove = Some(ask(&declared, grant));
             let proof = proof_of(world, minted.is_some());
@@ -306,7 +305,7 @@ fn least(grant: &Grant, wanted: Option<&Roles>, remote: &Remote) -> Vec<k8s_open
 }
 
 fn ask(declared: &Declared<'_>, grant: &Grant) -> Ask {
-    let places = proof::places(declared).into_iter().map(|place| (place.clone(), proof::positive(declared, &place))).collect();
+    let places = proof::places(declared).into_iter().map(|place| (place.clone(), proof::asked(declared, &place))).collect();
     let group = if let Credential::Eks(aws) = &grant.credential {
         let (_, role) = super::grant::eks_identity(aws);
         Some((role.unwrap_or_else(|| aws.hub.role.clone()), aws.group.clone()))

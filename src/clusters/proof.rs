@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
-use super::names::{EXEC, LOGS, SYNC, SYNC_CLUSTER};
-use super::rights::{READ, Roles};
+use super::rights::{Roles, questions};
 use crate::api::RemoteRight;
-use crate::api::cluster_access::{DeploySecrets, Permissions, Read};
+use crate::api::cluster_access::Permissions;
 use crate::api::conditions::{Reason, shorten};
 use crate::live::ceiling::Ceiling;
+use crate::live::review::Question;
 use crate::live::rules::{Names, Right};
 
 /// The whole cluster, among the places.
@@ -72,25 +72,13 @@ fn right(group: &str, resource: &str, verb: &str) -> Right {
     Right { group: group.to_owned(), resource: resource.to_owned(), verb: verb.to_owned() }
 }
 
-/// What must not be held unless it is declared.
-#[must_use]
-pub fn negative() -> Vec<(Right, Reason)> {
-    let rbac = "rbac.authorization.k8s.io";
-    let grants = [
-        (rbac, "roles", "escalate"),
-        (rbac, "clusterroles", "escalate"),
-        (rbac, "roles", "bind"),
-        (rbac, "clusterroles", "bind"),
-        ("", "users", "impersonate"),
-        ("", "groups", "impersonate"),
-        ("", "serviceaccounts", "impersonate"),
-        ("", "serviceaccounts/token", "create"),
-    ];
-    let wild = ["get", "create", "patch", "*"].map(|verb| (everything(verb), Reason::HoldsWildcard));
-    let secrets = ["get", "list", "watch", "create", "patch"].map(|verb| (right("", "secrets", verb), Reason::HoldsSecrets));
-    let exec = ["get", "create"].map(|verb| (right("", "pods/exec", verb), Reason::HoldsExec));
-    let grants = grants.map(|(group, resource, verb)| (right(group, resource, verb), Reason::HoldsAccessGrants));
-    wild.into_iter().chain(secrets).chain(exec).chain(grants).collect()
+/// What is asked of one place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// What must be held.
+    pub must: BTreeSet<Right>,
+    /// What must not be, the widest first, and what is said where it is.
+    pub must_not: Vec<(Right, Reason)>,
 }
 
 /// What is declared, as a proof is held against it.
@@ -108,8 +96,6 @@ pub struct Declared<'a> {
     pub wide: bool,
     /// Where a terminal is to be possible.
     pub exec: &'a BTreeSet<String>,
-    /// Whether resources without a namespace are declared.
-    pub cluster_scoped: bool,
 }
 
 /// What follows for one namespace.
@@ -150,39 +136,15 @@ fn shown(right: &Right, namespace: &str) -> RemoteRight {
     }
 }
 
-/// What must be held in a place.
+/// What is asked of a place.
 #[must_use]
-pub fn positive(declared: &Declared<'_>, namespace: &str) -> BTreeSet<Right> {
-    let mut all = BTreeSet::new();
-    let mut take = |role: &str| all.extend(declared.wanted.of(role).iter().map(|(right, _)| right.clone()));
-    let deploys = if namespace == WIDE { declared.wide } else { declared.namespaces.contains(namespace) };
-    if deploys {
-        take(SYNC);
-        take(LOGS);
-    }
-    if namespace == WIDE && declared.cluster_scoped {
-        take(SYNC_CLUSTER);
-    }
-    if declared.exec.contains(namespace) {
-        take(EXEC);
-    }
-    if deploys && declared.wanted.read_all() {
-        all.extend(READ.map(everything));
-    }
-    all
-}
-
-/// Whether a right that must not be held is declared after all.
-fn is_declared(declared: &Declared<'_>, namespace: &str, right: &Right) -> bool {
-    let deploys = if namespace == WIDE { declared.wide } else { declared.wide || declared.namespaces.contains(namespace) };
-    let reads = READ.contains(&right.verb.as_str());
-    let reads_all = deploys && declared.permissions.read == Read::Wildcard && reads;
-    match right.resource.as_str() {
-        // A rule for everything covers the `get` of a terminal as well (1.34 opens it by that alone): it was declared with it.
-        "*" => reads_all,
-        "pods/exec" => declared.exec.contains(namespace) || reads_all,
-        "secrets" => reads_all || (deploys && declared.permissions.secrets == DeploySecrets::Deploy),
-        _ => false,
+pub fn asked(declared: &Declared<'_>, namespace: &str) -> Asked {
+    let granted = namespace == WIDE || declared.wide || declared.namespaces.contains(namespace);
+    let place = questions::Place { namespace, granted, exec: declared.exec.contains(namespace) };
+    let right = |question: Question| Right { group: question.group, resource: question.resource, verb: question.verb };
+    Asked {
+        must: questions::positive(declared.permissions, declared.wanted, place).into_iter().map(right).collect(),
+        must_not: questions::negative(declared.permissions, place).into_iter().map(|(question, reason)| (right(question), reason)).collect(),
     }
 }
 
@@ -195,25 +157,25 @@ pub fn judge(declared: &Declared<'_>, proof: &Proof) -> Judged {
             judged.unknown.insert(namespace, "not asked yet".to_owned());
             continue;
         };
-        let wanted = positive(declared, &namespace);
+        let Asked { must, must_not } = asked(declared, &namespace);
         let mut open = false;
-        for right in &wanted {
+        for right in &must {
             match place.holds(right) {
                 Some(true) => {}
                 Some(false) => drop(judged.missing.insert(shown(right, &namespace))),
                 None => open = true,
             }
         }
-        for (right, reason) in negative() {
+        for (right, reason) in must_not {
             match place.holds(&right) {
-                Some(true) if !is_declared(declared, &namespace, &right) => {
+                Some(true) => {
                     // One that holds everything holds each: the first says it.
                     let told = reason != Reason::HoldsWildcard && place.holds_everything(&right.verb);
                     if !told {
                         judged.excess.insert(shown(&right, &namespace), reason);
                     }
                 }
-                Some(_) => {}
+                Some(false) => {}
                 None => open = true,
             }
         }

@@ -15,7 +15,7 @@ use super::look::rule;
 use crate::api::RemoteRight;
 use crate::cluster_io::{RequestError, request};
 use crate::clusters::plan::Ask;
-use crate::clusters::proof::{Place, Proof, WIDE, negative};
+use crate::clusters::proof::{Asked, Place, Proof, WIDE};
 use crate::live::rules::Right;
 
 /// As many questions at once.
@@ -51,11 +51,10 @@ pub async fn prove(client: &Client, ask: &Ask, of: String, at: jiff::Timestamp) 
     let who: Api<SelfSubjectReview> = Api::all(client.clone());
     let answer = request("ask the remote cluster who the credential is", who.create(&PostParams::default(), &SelfSubjectReview::default())).await;
     let subject = answer.map_err(failed)?.status.and_then(|status| status.user_info?.username).unwrap_or_default();
-    let one = |(place, rights): (String, std::collections::BTreeSet<Right>)| async move {
+    let one = |(place, asked): (String, Asked)| async move {
         let mut seen = rules(client, &place).await?;
         if seen.incomplete.is_some() {
-            let open: Vec<Right> =
-                rights.into_iter().chain(negative().into_iter().map(|(right, _)| right)).filter(|r| seen.holds(r).is_none()).take(SINGLE).collect();
+            let open: Vec<Right> = rights(&asked).filter(|right| seen.holds(right).is_none()).take(SINGLE).collect();
             for right in open {
                 let (allowed, _) = single(client, &place, &right).await?;
                 seen.single.insert(right, allowed);
@@ -69,6 +68,11 @@ pub async fn prove(client: &Client, ask: &Ask, of: String, at: jiff::Timestamp) 
     let mut proof = Proof { of, at, subject, places, by: BTreeMap::new() };
     proof.by = by(client, ask, &proof).await;
     Ok(proof)
+}
+
+/// Everything that is asked of a place.
+fn rights(asked: &Asked) -> impl Iterator<Item = Right> + '_ {
+    asked.must.iter().chain(asked.must_not.iter().map(|(right, _)| right)).cloned()
 }
 
 async fn rules(client: &Client, place: &str) -> Result<Place, RequestError> {
@@ -107,19 +111,19 @@ fn attributes(place: &str, right: &Right) -> ResourceAttributes {
     }
 }
 
+/// What is held and must not be; some of it, where it is much.
+fn excessive(ask: &Ask, proof: &Proof) -> Vec<(String, Right)> {
+    let must_not = ask.places.iter().flat_map(|(name, asked)| asked.must_not.iter().map(move |(right, _)| (name, right)));
+    let held = must_not.filter(|(name, right)| proof.places.get(*name).is_some_and(|place| place.holds(right) == Some(true)));
+    held.take(SINGLE / 8).map(|(name, right)| (name.clone(), right.clone())).collect()
+}
+
 /// Who allows what must not be allowed: the API server names the binding. A failure leaves it unnamed.
 async fn by(client: &Client, ask: &Ask, proof: &Proof) -> BTreeMap<RemoteRight, String> {
     let mut all = BTreeMap::new();
-    let held = proof.places.iter().flat_map(|(name, place)| {
-        let declared = ask.places.get(name);
-        let negative = negative().into_iter().map(|(right, _)| right);
-        negative
-            .filter(move |right| place.holds(right) == Some(true) && !declared.is_some_and(|all| all.contains(right)))
-            .map(move |right| (name, right))
-    });
-    for (place, right) in held.take(SINGLE / 8) {
-        if let Ok((true, reason)) = single(client, place, &right).await {
-            let shown = RemoteRight { verb: right.verb, group: right.group, resource: right.resource, namespace: place.clone(), by: String::new() };
+    for (place, right) in excessive(ask, proof) {
+        if let Ok((true, reason)) = single(client, &place, &right).await {
+            let shown = RemoteRight { verb: right.verb, group: right.group, resource: right.resource, namespace: place, by: String::new() };
             all.insert(shown, reason);
         }
     }
@@ -131,10 +135,8 @@ async fn by(client: &Client, ask: &Ask, proof: &Proof) -> BTreeMap<RemoteRight, 
 /// # Errors
 /// When that could not be seen as a whole.
 pub async fn review(client: &Client, ask: &Ask, (user, group): (&str, &str), at: jiff::Timestamp) -> Result<Proof, Unproven> {
-    let rights =
-        |all: &std::collections::BTreeSet<Right>| all.iter().cloned().chain(negative().into_iter().map(|(right, _)| right)).collect::<Vec<_>>();
     let questions: Vec<(String, Right)> =
-        ask.places.iter().flat_map(|(place, all)| rights(all).into_iter().map(move |right| (place.clone(), right))).collect();
+        ask.places.iter().flat_map(|(place, asked)| rights(asked).map(move |right| (place.clone(), right))).collect();
     if questions.len() > REVIEWS {
         return Err(Unproven::Failed(format!(
             "{} questions would have to be asked, and {REVIEWS} are: declare fewer namespaces in one object",
@@ -165,7 +167,7 @@ pub async fn review(client: &Client, ask: &Ask, (user, group): (&str, &str), at:
             namespace: place.clone(),
             by: String::new(),
         };
-        if allowed && negative().iter().any(|(negative, _)| *negative == right) {
+        if allowed && ask.places.get(&place).is_some_and(|asked| asked.must_not.iter().any(|(one, _)| *one == right)) {
             proof.by.insert(shown, reason);
         }
         let seen = proof.places.entry(place).or_insert_with(|| Place { incomplete: Some("reviewed one by one".to_owned()), ..Place::default() });
