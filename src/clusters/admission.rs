@@ -29,6 +29,8 @@ pub struct Case {
     pub effective: bool,
     /// Whether everything of it is to go.
     pub going: bool,
+    /// Whether its permissions would be in effect if it were not.
+    pub lasting: bool,
 }
 
 impl Case {
@@ -58,10 +60,13 @@ pub fn judge(world: &World, access: &Arc<ClusterAccess>, clock: Clock) -> Case {
         mode: access.spec.mode,
     };
     let refused = "the object has no permissions in the remote cluster, since it is not accepted";
-    let Standing { active, effective, .. } = stand(&circumstances, &accepted, grant.as_ref().map(|grant| &grant.times), clock, refused);
+    let times = grant.as_ref().map(|grant| &grant.times);
+    let Standing { active, effective, .. } = stand(&circumstances, &accepted, times, clock, refused);
     let going = deleted || world.ending();
+    let otherwise = Circumstances { deleted: false, instance_going: false, withdraw_all: false, ..circumstances };
+    let lasting = stand(&otherwise, &accepted, times, clock, refused).effective;
     let kept = accepted.holds() && !going && world.settings.cluster_access.enabled && access.spec.mode == crate::api::Mode::Enforce;
-    Case { id: Identity::of(access), access: Arc::clone(access), accepted, active, grant, kept, effective, going }
+    Case { id: Identity::of(access), access: Arc::clone(access), accepted, active, grant, kept, effective, going, lasting }
 }
 
 /// What is said while the resource is not served.

@@ -318,19 +318,19 @@ fn ask(declared: &Declared<'_>, grant: &Grant) -> Ask {
 /// What it takes to take everything away that the object has and is not to have: all of it, where it is to go; else its bindings.
 fn withdraw(world: &World, case: &Case) -> Sum {
     let mut sum = Sum::default();
-    let keeps_secret = !case.going;
+    let secret = case.going.then(|| cluster_secret::withdraw(world, case));
+    // While Argo CD still uses the cluster, what it deploys there goes on; nobody opens a terminal any more.
+    let waits = case.lasting && secret.as_ref().is_some_and(|secret| secret.verdict.reason == Reason::InUse);
     match &world.remote {
         Ok(remote) => {
-            let folded = bindings::fold(remote, &case.id.owner, None, &BTreeSet::new(), false);
+            let mut folded = bindings::fold(remote, &case.id.owner, None, &BTreeSet::new(), false);
             sum.left.extend(folded.wanted.writes.iter().map(|w| w.target.clone()));
+            folded.wanted.writes.retain(|write| !waits || is_exec(&write.target));
             sum.wanted.add(folded.wanted);
         }
         Err(verdict) => sum.blind = Some(verdict.clone()),
     }
-    if keeps_secret {
-        return sum;
-    }
-    let mut secret = cluster_secret::withdraw(world, case);
+    let Some(mut secret) = secret else { return sum };
     sum.left.extend(secret.wanted.writes.iter().map(|w| w.target.clone()));
     sum.wanted.add(std::mem::take(&mut secret.wanted));
     let is_there = match &world.secret {
@@ -358,7 +358,12 @@ fn withdraw(world: &World, case: &Case) -> Sum {
 /// Whether the object never got as far as the remote cluster: nothing of it can be there.
 fn never_was_there(case: &Case) -> bool {
     let status = case.access.status.as_ref();
-    status.is_none_or(|status| status.cluster.as_ref().and_then(|cluster| cluster.cluster_uid.as_ref()).is_none() && status.credential.is_none())
+    status.is_none_or(|status| {
+        let seen = status.cluster.as_ref().is_some_and(|cluster| cluster.cluster_uid.is_some());
+        // When the operator's own credential expires is known before the cluster was ever reached.
+        let bound = status.credential.as_ref().is_some_and(|credential| credential.anchor.is_some());
+        !seen && !bound
+    })
 }
 
 /// What an observing object would change: what there is to change with it, without what there is to change anyway.
