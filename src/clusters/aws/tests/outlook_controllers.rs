@@ -1,0 +1,1 @@
+//! outlook_controllers
