@@ -31,8 +31,6 @@ pub const TAG: &str = "sts:TagSession";
 pub const POLICY_NAME: &str = "argocd-access";
 /// So many characters, without spaces, may all inline policies of a role have together.
 pub const MOST_INLINE: usize = 10_240;
-/// So many may a trust policy have, unless the account's quota was raised.
-pub const MOST_TRUST: usize = 2_048;
 
 /// A policy.
 #[derive(Serialize, Clone, Debug, PartialEq, Eq)]

@@ -145,8 +145,7 @@ pub fn fold(all: &[&ClusterAccess], namespace: &str, accounts: &ServiceAccounts)
     });
     let (oldest, aws) = objects.first()?;
     let hub = Hub::of(aws, namespace, accounts);
-    let mut folded =
-        Folded { hub, decided_by: name(oldest), spokes: BTreeSet::new(), disagree: BTreeMap::new() };
+    let mut folded = Folded { hub, decided_by: name(oldest), spokes: BTreeSet::new(), disagree: BTreeMap::new() };
     let mut owners: BTreeMap<Role, String> = BTreeMap::new();
     for (access, aws) in &objects {
         let uid = access.metadata.uid.clone().unwrap_or_default();

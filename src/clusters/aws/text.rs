@@ -61,10 +61,8 @@ struct AccessEntryRequest<'a> {
 pub fn data(aws: &Aws, hub: &Hub, roles: &BTreeSet<String>, accounts: &ServiceAccounts, entry: Option<&Entry>) -> BTreeMap<String, String> {
     let policy = documents::hub_policy_of(hub, roles);
     let spoke = Role::of_spoke(aws);
-    let mut data = BTreeMap::from([
-        (HUB_TRUST.to_owned(), documents::hub_trust(hub).text()),
-        (HUB_COMMANDS.to_owned(), hub_commands(hub, policy.as_ref())),
-    ]);
+    let mut data =
+        BTreeMap::from([(HUB_TRUST.to_owned(), documents::hub_trust(hub).text()), (HUB_COMMANDS.to_owned(), hub_commands(hub, policy.as_ref()))]);
     data.extend(policy.map(|policy| (HUB_POLICY.to_owned(), policy.text())));
     match hub.source {
         Source::PodIdentity { .. } => data.extend(hub.service_accounts.iter().map(|name| {
@@ -129,7 +127,10 @@ fn hub_commands(hub: &Hub, policy: Option<&Document>) -> String {
     text += &format!("aws iam update-assume-role-policy --role-name {role} --policy-document file://{HUB_TRUST}\n");
     match policy {
         Some(_) => text += &format!("aws iam put-role-policy --role-name {role} --policy-name {POLICY_NAME} --policy-document file://{HUB_POLICY}\n"),
-        None => text += &format!("# It needs no policy; one from before goes by: aws iam delete-role-policy --role-name {role} --policy-name {POLICY_NAME}\n"),
+        None => {
+            text +=
+                &format!("# It needs no policy; one from before goes by: aws iam delete-role-policy --role-name {role} --policy-name {POLICY_NAME}\n")
+        }
     }
     text
 }

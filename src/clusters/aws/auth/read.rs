@@ -203,5 +203,15 @@ fn is_text(plain: &str) -> bool {
 
 /// A key as Go compares those of JSON: without regard to case, with two letters that only look like another.
 fn fold(key: &str) -> String {
-    key.chars().map(|c| if c == '\u{17f}' { 's' } else if c == '\u{212a}' { 'k' } else { c.to_ascii_lowercase() }).collect()
+    key.chars()
+        .map(|c| {
+            if c == '\u{17f}' {
+                's'
+            } else if c == '\u{212a}' {
+                'k'
+            } else {
+                c.to_ascii_lowercase()
+            }
+        })
+        .collect()
 }

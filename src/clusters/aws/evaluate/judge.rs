@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use super::policy::{Answer, Caller, Effect, Policy, Principal, Request, Statement};
 use super::read::Scalar;
 use crate::clusters::aws::arn;
-use crate::clusters::aws::documents::{ASSUME, ASSUME_BY_TOKEN, AUDIENCE, CLUSTER_TAG, NAMESPACE_TAG, POD_IDENTITY, SERVICE_ACCOUNT_TAG, TAG, subject};
+use crate::clusters::aws::documents::{
+    ASSUME, ASSUME_BY_TOKEN, AUDIENCE, CLUSTER_TAG, NAMESPACE_TAG, POD_IDENTITY, SERVICE_ACCOUNT_TAG, TAG, subject,
+};
 use crate::clusters::aws::fold::{Hub, Source};
 
 /// What is wrong with a trust policy.

@@ -147,11 +147,21 @@ impl Principal {
             ("AWS", Caller::Aws(_)) if value == "*" => Answer::Yes,
             // A whole account: whether one of it may come is for the account's own policies.
             ("AWS", Caller::Aws(arn)) if account(value).is_some() => {
-                if account(value) == arn.split(':').nth(4) { Answer::Perhaps } else { Answer::No }
+                if account(value) == arn.split(':').nth(4) {
+                    Answer::Perhaps
+                } else {
+                    Answer::No
+                }
             }
             ("AWS", Caller::Aws(arn)) => (value == arn).into(),
             // `AWS: *` is everybody, also without a name.
-            ("AWS", _) => if value == "*" { Answer::Perhaps } else { Answer::No },
+            ("AWS", _) => {
+                if value == "*" {
+                    Answer::Perhaps
+                } else {
+                    Answer::No
+                }
+            }
             ("Service" | "Federated", _) => Answer::No,
             _ => Answer::Perhaps,
         };

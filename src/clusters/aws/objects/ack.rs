@@ -61,20 +61,15 @@ pub fn role(place: (&str, &str), mark: Mark<'_>, wanted: &WantedRole<'_>) -> Obj
 /// An access entry.
 #[must_use]
 pub fn entry(place: (&str, &str), mark: Mark<'_>, wanted: &WantedEntry<'_>) -> Object {
-    let spec =
-        AccessEntrySpec { cluster_name: wanted.cluster, principal_arn: wanted.principal, kind: "STANDARD", kubernetes_groups: [wanted.group] };
+    let spec = AccessEntrySpec { cluster_name: wanted.cluster, principal_arn: wanted.principal, kind: "STANDARD", kubernetes_groups: [wanted.group] };
     object(key(Kind::AckAccessEntry, place), mark, &json!({REGION: wanted.region}), &value(&spec))
 }
 
 /// An association.
 #[must_use]
 pub fn association(place: (&str, &str), mark: Mark<'_>, wanted: &WantedAssociation<'_>) -> Object {
-    let spec = AssociationSpec {
-        cluster_name: wanted.cluster,
-        namespace: wanted.namespace,
-        service_account: wanted.service_account,
-        role_arn: wanted.role,
-    };
+    let spec =
+        AssociationSpec { cluster_name: wanted.cluster, namespace: wanted.namespace, service_account: wanted.service_account, role_arn: wanted.role };
     object(key(Kind::AckPodIdentityAssociation, place), mark, &json!({REGION: wanted.region}), &value(&spec))
 }
 

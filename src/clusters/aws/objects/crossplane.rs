@@ -55,11 +55,8 @@ struct AssociationParameters<'a> {
 #[must_use]
 pub fn role(place: (&str, &str), mark: Mark<'_>, wanted: &WantedRole<'_>) -> Object {
     let inline = wanted.policy.map(|policy| InlinePolicy { name: Some(POLICY_NAME), policy: Some(policy.compact()) }).unwrap_or_default();
-    let parameters = RoleParameters {
-        assume_role_policy: wanted.trust.compact(),
-        inline_policy: vec![inline],
-        permissions_boundary: wanted.boundary,
-    };
+    let parameters =
+        RoleParameters { assume_role_policy: wanted.trust.compact(), inline_policy: vec![inline], permissions_boundary: wanted.boundary };
     object(key(Kind::CrossplaneRole, place), mark, &json!({EXTERNAL_NAME: wanted.role.name}), &spec(&parameters))
 }
 

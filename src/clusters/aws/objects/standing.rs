@@ -99,9 +99,11 @@ fn failure(kind: Kind, seen: &Value) -> Option<String> {
         Output::Crossplane => *condition == "Synced" && *status == "False",
         Output::Ack | Output::Text => ["ACK.Terminal", "ACK.Recoverable"].contains(condition) && *status == "True",
     });
-    failed.map(|(condition, status, message)| {
-        if message.is_empty() { format!("{condition} is {status}") } else { message.split_whitespace().collect::<Vec<_>>().join(" ") }
-    })
+    failed.map(
+        |(condition, status, message)| {
+            if message.is_empty() { format!("{condition} is {status}") } else { message.split_whitespace().collect::<Vec<_>>().join(" ") }
+        },
+    )
 }
 
 fn is_made(kind: Kind, seen: &Value) -> bool {

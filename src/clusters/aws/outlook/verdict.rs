@@ -5,7 +5,7 @@ use super::{AwsAuth, Case};
 use crate::api::cluster_aws::{Mapping, Output};
 use crate::api::conditions::{Reason, Verdict};
 use crate::clusters::aws::arn::{self, Role};
-use crate::clusters::aws::documents::{self, MOST_INLINE, MOST_TRUST};
+use crate::clusters::aws::documents::{self, MOST_INLINE};
 use crate::clusters::aws::evaluate::{self, Finding};
 use crate::clusters::aws::fold::{Disagreement, Folded, Source};
 use crate::clusters::aws::objects::standing::{self, Standing};
@@ -33,7 +33,10 @@ pub(super) fn verdict(case: &Case<'_>, made: &Made, aws_auth: &AwsAuth) -> Verdi
         match case.aws.output {
             Output::Text => {
                 let name = names::aws_config_map(case.input.access.cluster());
-                Verdict::yes(Reason::Rendered, format!("the documents are in the ConfigMap {name}; whether AWS has them is not seen from here{notes}"))
+                Verdict::yes(
+                    Reason::Rendered,
+                    format!("the documents are in the ConfigMap {name}; whether AWS has them is not seen from here{notes}"),
+                )
             }
             Output::Ack | Output::Crossplane => {
                 Verdict::yes(Reason::Applied, format!("the controllers have made {} object(s) in AWS{notes}", made.standings.len()))
@@ -85,11 +88,7 @@ fn too_wide(case: &Case<'_>, folded: &Folded) -> Option<Verdict> {
 }
 
 fn too_large(case: &Case<'_>, folded: &Folded) -> Option<Verdict> {
-    let trust = documents::hub_trust(&folded.hub).size();
-    if trust > MOST_TRUST {
-        let why = format!("the trust policy of the hub's role has {trust} characters, and AWS takes {MOST_TRUST}; shorter names help");
-        return Some(Verdict::no(Reason::PolicyTooLarge, why));
-    }
+    // The longest trust policy that names allow is within what AWS takes.
     let policy = documents::hub_policy_of(&folded.hub, &case.spokes(folded))?.size();
     (policy > MOST_INLINE).then(|| {
         let why = format!("the policy of the hub's role has {policy} characters, and AWS takes {MOST_INLINE}; shorter names of roles help");
@@ -102,8 +101,12 @@ fn controllers(case: &Case<'_>, made: &Made) -> Option<Verdict> {
     if let Some((key, _)) = of(|standing| *standing == Standing::NoKind) {
         let (api_version, _, plural) = key.kind.names();
         let group = api_version.split_once('/').map_or(api_version, |(group, _)| group);
-        let who = if case.aws.output == Output::Ack { "ACK's controllers for IAM and EKS" } else { "Crossplane's provider-upjet-aws for IAM and EKS" };
-        return Some(Verdict::no(Reason::ControllerMissing, format!("the cluster does not know {plural}.{group}; install {who}, or set aws.output to Text")));
+        let who =
+            if case.aws.output == Output::Ack { "ACK's controllers for IAM and EKS" } else { "Crossplane's provider-upjet-aws for IAM and EKS" };
+        return Some(Verdict::no(
+            Reason::ControllerMissing,
+            format!("the cluster does not know {plural}.{group}; install {who}, or set aws.output to Text"),
+        ));
     }
     if let Some((key, _)) = of(|standing| *standing == Standing::Foreign) {
         return Some(Verdict::no(Reason::ForeignObject, format!("{key} is somebody else's and stands where ours would be; rename or remove it")));

@@ -66,11 +66,22 @@ fn the_hubs_role_may_assume_the_spoke_roles_and_nothing_else() {
 
 #[test]
 fn a_spoke_role_trusts_the_hubs_role_alone() {
-    let statement = |actions: Value| {
-        json!({"Version": "2012-10-17", "Statement": [{"Sid": "ArgoCDOfTheHub", "Effect": "Allow", "Principal": {"AWS": HUB_ROLE}, "Action": actions}]})
-    };
+    let statement = |actions: Value| json!({"Version": "2012-10-17", "Statement": [{"Sid": "ArgoCDOfTheHub", "Effect": "Allow", "Principal": {"AWS": HUB_ROLE}, "Action": actions}]});
     assert_eq!(read(&spoke_trust(&hub(&[])).text()), statement(json!(["sts:AssumeRole", "sts:TagSession"])));
     assert_eq!(read(&spoke_trust(&hub(&irsa())).text()), statement(json!(["sts:AssumeRole"])));
+}
+
+#[test]
+fn the_longest_trust_policy_fits_into_what_aws_takes() {
+    let mut long = accounts();
+    for (account, letter) in [(&mut long.server, "s"), (&mut long.application_controller, "c"), (&mut long.applicationset_controller, "a")] {
+        account.name = letter.repeat(253);
+    }
+    let issuer = ("/hub/oidcIssuer", json!(format!("https://{}", "i".repeat(245))));
+    let partition = ("/hub/partition", json!("aws-us-gov"));
+    let hub = crate::clusters::aws::Hub::of(aws(&access("prod", &[irsa(), vec![issuer, partition]].concat())), &"n".repeat(63), &long);
+    let size = hub_trust(&hub).size();
+    assert!((2_000..=2_048).contains(&size), "{size}");
 }
 
 #[test]
