@@ -216,7 +216,7 @@ reasons! {
     RoleNameTaken,
     /// A subject would hand the access to others than those it names: to everybody by way of the default role, or to the members of a role.
     SubjectTooWide,
-    /// All policies together would be larger than a ConfigMap may be; older objects come first.
+    /// All policies together would be larger than a ConfigMap (or a role in AWS) may hold; older objects come first.
     PolicyTooLarge,
     /// Argo CD runs without authentication, or anonymous people would get a terminal; the terminal stays shut.
     AuthenticationDisabled,

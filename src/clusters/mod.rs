@@ -9,6 +9,7 @@
 //! What is secret never gets into a world or a plan: it is in [`secret::Whole`], and put into a write just before that is sent.
 
 pub mod admission;
+pub mod aws;
 pub mod bindings;
 pub mod bootstrap;
 pub mod claims;
