@@ -126,13 +126,6 @@ impl Grant {
     }
 }
 
-/// Who Argo CD is for the remote cluster by an identity of AWS: the name of the cluster, and the role that is assumed on the way.
-#[must_use]
-pub fn eks_identity(aws: &Aws) -> (String, Option<String>) {
-    let arn = |role: &String| format!("arn:{}:iam::{}:role/{role}", aws.hub.partition.as_str(), aws.spoke.account_id);
-    (aws.spoke.cluster_name.clone(), aws.spoke.role.as_ref().filter(|role| !role.is_empty()).map(arn))
-}
-
 /// Parses it.
 ///
 /// # Errors
