@@ -23,7 +23,7 @@ use crate::reconcile::seen::data;
 use crate::reconcile::write::{Kind, Target};
 
 /// As many reasons of a terminal are named.
-const BECAUSE: usize = 16;
+pub const BECAUSE: usize = 16;
 
 /// It.
 #[derive(Debug, Clone)]
