@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::bootstrap;
 use super::claims::user_of;
 use super::credential::{RENEW, Terms};
 use super::names::{self, PROTECTED};
@@ -207,7 +208,7 @@ fn token(access: &ClusterAccess) -> Result<Token, Refusal> {
         return Err(invalid("credentials.lifetime must be between 1h and 8760h, and credentials.overlap between 1m and 1h"));
     }
     let rotate_after = access.metadata.annotations.as_ref().and_then(|all| all.get(ROTATE_AFTER)).and_then(|at| at.parse::<Timestamp>().ok());
-    let account = &credentials.service_account;
+    let account = bootstrap::account(&credentials.service_account)?;
     let terms = Terms {
         subject: user_of(&account.namespace, &account.name),
         overlap: SignedDuration::from_secs(overlap),
