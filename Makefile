@@ -1,8 +1,8 @@
 # Everything that is done with this project. `make` lists the targets.
 #
-# It needs Rust (with rustfmt and clippy), Go, make, bash, coreutils and git, and for the tests of terminals nginx and haproxy, which it
-# fetches itself on Debian and Ubuntu: the programs of the test bench and cargo-deny are built or put once into ${ARGOCD_ACCESS_TOOLS} or
-# ~/.cache/argocd-access-operator/tools, outside target/.
+# It needs Rust (with rustfmt and clippy), Go, Python 3, make, bash, coreutils and git, and for the tests of terminals nginx and haproxy,
+# which it fetches itself on Debian and Ubuntu: the programs of the test bench and cargo-deny are built or put once into
+# ${ARGOCD_ACCESS_TOOLS} or ~/.cache/argocd-access-operator/tools, outside target/.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -18,7 +18,7 @@ chart_crds := charts/argocd-access-operator/crds
 steps_folder := target/steps
 
 # What `make test` does, in this order: what fails quickly comes first, what needs the test bench last.
-test_steps := fmt clippy unit check-generated deny tools test-binaries policy chart cluster clusters owners agent terminal documents
+test_steps := fmt clippy unit check-generated deny tools test-binaries policy aws chart cluster clusters owners agent terminal documents
 
 .PHONY: help
 help: ## list the targets
@@ -55,14 +55,17 @@ check-generated.run = $(check_generated)
 deny: ## the dependencies' licences, sources and banned crates
 deny.run = $(need_cargo_deny) && $(cargo_deny) --locked check licenses bans sources
 
-tools: ## the programs of the test bench are built (etcd, Kubernetes, kwok, helm, Argo CD, argocd-agent; once, about 27 minutes) or fetched (nginx, haproxy)
-tools.run = tests/tools/build && tests/tools/debian
+tools: ## the programs of the test bench are built (etcd, Kubernetes, kwok, helm, Argo CD, argocd-agent; once, about 27 minutes) or fetched (nginx, haproxy, and of PyPI what judges documents for AWS)
+tools.run = tests/tools/build && tests/tools/debian && tests/tools/pypi
 
 test-binaries: ## every test builds
 test-binaries.run = $(CARGO) test --locked --no-run
 
 policy: ## no input becomes more policy than was declared, judged by Argo CD's own code
 policy.run = $(need_tools) && $(guard) $(CARGO) test --locked --test policy
+
+aws: ## the documents for AWS: judged by parliament, taken by the aws command line and moto, and the objects by a real API server
+aws.run = $(need_tools) && tests/tools/pypi && $(guard) $(CARGO) test --locked --test aws
 
 chart: ## the Helm chart, with the real helm on a real API server
 chart.run = $(need_tools) && $(guard) $(CARGO) test --locked --test chart

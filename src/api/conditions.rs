@@ -216,7 +216,7 @@ reasons! {
     RoleNameTaken,
     /// A subject would hand the access to others than those it names: to everybody by way of the default role, or to the members of a role.
     SubjectTooWide,
-    /// All policies together would be larger than a ConfigMap may be; older objects come first.
+    /// All policies together would be larger than a ConfigMap (or a role in AWS) may hold; older objects come first.
     PolicyTooLarge,
     /// Argo CD runs without authentication, or anonymous people would get a terminal; the terminal stays shut.
     AuthenticationDisabled,
@@ -254,7 +254,8 @@ reasons! {
     OpenByOthers,
     /// A SubjectAccessReview says no; the message names the namespace and the verb.
     Denied,
-    /// The Applications deploy to another cluster: what counts there is the identity in its cluster Secret.
+    /// The Applications deploy to another cluster: what counts there is the identity in its cluster Secret. Unknown: its right is not
+    /// proven; False: the ClusterAccess of that cluster keeps the terminal from it, and the message says what to change there.
     RemoteCluster,
     /// A destination namespace does not exist or is being deleted.
     NamespaceMissing,

@@ -9,12 +9,14 @@
 //! What is secret never gets into a world or a plan: it is in [`secret::Whole`], and put into a write just before that is sent.
 
 pub mod admission;
+pub mod aws;
 pub mod bindings;
 pub mod bootstrap;
 pub mod claims;
 pub mod cluster_secret;
 pub mod credential;
 pub mod grant;
+pub mod identity;
 pub mod manager;
 pub mod names;
 pub mod needs;

@@ -30,7 +30,16 @@ pub fn path(name: &str) -> PathBuf {
 
 /// The path of a proxy, nginx or haproxy, where `tests/tools/debian` found or put it.
 pub fn proxy(name: &str) -> PathBuf {
-    let script = repository().join("tests/tools/debian");
+    fetched("tests/tools/debian", name)
+}
+
+/// The Python that has the aws command line, moto and parliament, where `tests/tools/pypi` put it.
+pub fn python() -> PathBuf {
+    fetched("tests/tools/pypi", "pypi-python")
+}
+
+fn fetched(script: &str, name: &str) -> PathBuf {
+    let script = repository().join(script);
     let output = Command::new(&script).arg("paths").output().unwrap_or_else(|error| panic!("run {}: {error}", script.display()));
     let paths = String::from_utf8_lossy(&output.stdout).into_owned();
     let path = paths.lines().filter_map(|line| line.split_once('=')).find(|(known, _)| *known == name);

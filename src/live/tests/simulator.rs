@@ -116,6 +116,7 @@ impl Sim {
         }
         self.version += 1;
         match &write.action {
+            Action::Sealed(..) => panic!("nothing here is sealed"),
             Action::Apply(body) => {
                 let known = self.objects.get(&write.target);
                 let seen = body.pointer("/metadata/resourceVersion");
@@ -141,6 +142,7 @@ impl Sim {
                 self.world.accesses.retain(|a| !(gone && a.metadata.name.as_ref() == Some(&name)));
             }
             Action::InName { .. } => panic!("nothing here is somebody else's"),
+            Action::Sealed(..) => panic!("nothing here is secret"),
         }
         Ok(())
     }
