@@ -46,6 +46,7 @@ impl Case {
 #[must_use]
 pub fn judge(world: &World, access: &Arc<ClusterAccess>, clock: Clock) -> Case {
     let judged = grant::parse(access, &world.settings).and_then(|grant| alone(world, access, &grant).map(|()| grant));
+    let judged = judged.and_then(|grant| not_the_hub(world).map(|()| grant));
     let (accepted, grant) = match judged {
         Ok(grant) => (Verdict::yes(Reason::Valid, "valid, and within the limits of this instance"), Some(grant)),
         Err(refusal) => (refusal, None),
@@ -73,6 +74,20 @@ pub fn judge(world: &World, access: &Arc<ClusterAccess>, clock: Clock) -> Case {
 fn not_enabled(world: &World) -> Option<Verdict> {
     let message = "ClusterAccess is not served by this installation of the operator; the platform admin sets the Helm value clusterAccess.enabled";
     (!world.settings.cluster_access.enabled).then(|| Verdict::no(Reason::NotEnabled, message))
+}
+
+/// Behind whatever address: the cluster in which Argo CD runs is known by the uid of its namespace kube-system.
+fn not_the_hub(world: &World) -> Result<(), Verdict> {
+    let manager = world.manager.as_ref().ok().and_then(Option::as_ref);
+    let system = world.exec.namespaces.iter().flatten().find(|namespace| namespace.metadata.name.as_deref() == Some("kube-system"));
+    let uid = system.and_then(|namespace| namespace.metadata.uid.as_deref());
+    match (manager, uid) {
+        (Some(manager), Some(uid)) if manager.cluster_uid == uid => Err(Verdict::no(
+            Reason::Invalid,
+            "spec.server leads to the cluster in which Argo CD runs; what counts there is the right of Argo CD's own ServiceAccounts",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// An older object has the same cluster: the name in Argo CD, the address, or the Secret.

@@ -196,6 +196,7 @@ impl Keeper for ClusterKeeper {
         let Some(access) = self.object().filter(|access| access.spec.mode == Mode::Enforce || plan.prove.is_some()) else { return };
         let before = (self.known.proof().is_some(), self.known.minted().map(|minted| minted.claims));
         let subject = self.subject(&access);
+        self.known.doubt(plan.outlooks.iter().any(|outlook| outlook.waits));
         let nothing = clusters::plan::Ask::default();
         let ask = plan.prove.as_ref().unwrap_or(&nothing);
         if let Some(order) = &plan.own {
