@@ -148,7 +148,7 @@ pub fn keep(
         });
     }
     let verdict = match view {
-        Some(view) if stands && view.before == Memory::Spoilt && grant.id.adopted => lost(&grant.id),
+        Some(view) if stands && view.before != Memory::Whole && grant.id.adopted => lost(&grant.id),
         Some(_) if stands && grant.id.adopted => {
             Verdict::yes(Reason::Adopted, format!("Secret {} was taken over; it is given back in the end", grant.id.secret))
         }

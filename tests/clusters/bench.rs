@@ -154,7 +154,12 @@ impl Bench {
 
     /// Waits until a condition has this status and reason, for the present generation.
     pub async fn condition(&self, kind: &str, status: &str, reason: &str) -> ClusterAccessStatus {
-        eventually(&format!("{kind} is {status}/{reason}"), SOON, || async {
+        self.condition_within(SOON, kind, status, reason).await
+    }
+
+    /// The same, for what takes longer.
+    pub async fn condition_within(&self, limit: Duration, kind: &str, status: &str, reason: &str) -> ClusterAccessStatus {
+        eventually(&format!("{kind} is {status}/{reason}"), limit, || async {
             let access = self.accesses().get(CLUSTER).await.map_err(|e| e.to_string())?;
             let found = access.status.clone().unwrap_or_default();
             let current = found.observed_generation == access.metadata.generation;
