@@ -122,10 +122,12 @@ pub fn verdict(error: &RequestError, command: &str) -> Verdict {
             Reason::ManagerUnauthorized,
             format!("the operator may not do what the bootstrap allows it ({}); apply it again: {command}", error.chain()),
         ),
-        Some(code) if (300..400).contains(&code) => {
-            Verdict::no(Reason::ConnectionFailed, format!("the server answers with a redirect ({code}), which is not followed"))
-        }
         Some(_) => Verdict::no(Reason::ConnectionFailed, error.chain()),
+        // What it answered instead is not told: it may be anything.
+        None if matches!(source, kube::Error::SerdeError(_)) => Verdict::no(
+            Reason::ConnectionFailed,
+            format!("{error}: the server answers otherwise than a Kubernetes API server does; a redirect, for one, is not followed"),
+        ),
         None => match tls(source) {
             Some(tls) => Verdict::no(Reason::TLSFailed, format!("TLS with the remote cluster fails: {tls}")),
             None if is_timeout(source) => Verdict::no(Reason::Timeout, format!("{error}: no connection within {} s", CONNECT.as_secs())),
@@ -134,16 +136,17 @@ pub fn verdict(error: &RequestError, command: &str) -> Verdict {
     }
 }
 
+/// An error with its causes. An `io::Error` has its own inside, and not as its source; one may be in another.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
+        let inside = (*error).downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        inside.map(|inside| inside as &(dyn Error + 'static)).or_else(|| (*error).source())
+    })
 }
 
-/// The error of TLS among the causes. An `io::Error` has it inside, not as its source.
+/// The error of TLS among the causes.
 fn tls(error: &kube::Error) -> Option<String> {
-    causes(error).find_map(|cause| {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref).and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        inner.or_else(|| cause.downcast_ref::<rustls::Error>()).map(ToString::to_string)
-    })
+    causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>()).map(ToString::to_string)
 }
 
 fn is_timeout(error: &kube::Error) -> bool {
@@ -152,4 +155,25 @@ fn is_timeout(error: &kube::Error) -> bool {
 
 fn last(error: &kube::Error) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(source: kube::Error) -> RequestError {
+        RequestError::Api { action: "get it".to_owned(), source: Box::new(source) }
+    }
+
+    #[test]
+    fn a_failure_of_tls_is_found_however_deep_it_is_and_a_connection_that_times_out_is_told_apart() {
+        let tls = || rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let deep = std::io::Error::other(std::io::Error::new(std::io::ErrorKind::InvalidData, tls()));
+        let late = std::io::Error::other(std::io::Error::new(std::io::ErrorKind::TimedOut, "connect"));
+        let cut = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "refused");
+        for (error, reason) in [(deep, Reason::TLSFailed), (late, Reason::Timeout), (cut, Reason::ConnectionFailed)] {
+            let verdict = verdict(&failed(kube::Error::Service(Box::new(error))), "the command");
+            assert_eq!(verdict.reason, reason, "{}", verdict.message);
+        }
+    }
 }
