@@ -5,8 +5,11 @@
 //! * [`rotation`]: it is replaced while it is in use, and nothing is written where nothing changes.
 //! * [`exec`]: a terminal's right is bound where an ExecAccess in effect needs it, and as long.
 //! * [`end`]: it is taken back when the object is deleted, is over or suspended, when everything is stopped, and when the operator goes.
+//! * [`adopted`]: a cluster Secret that was there before is taken over, and given back to the byte.
+//! * [`refused`]: what is wrong is told by its name, and nothing is given meanwhile.
 //! * [`canary`]: it is in its Secret, and nowhere else.
-//! * [`bench`] is what they share; [`way`] is the network between the two.
+//! * [`bench`] is what they share; [`way`] is the network between the two, and [`trap`] a server that is not the
+//!   remote cluster.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -18,10 +21,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod adopted;
 mod bench;
 mod canary;
 mod end;
 mod exec;
+mod refused;
 mod rotation;
 mod token;
+mod trap;
 mod way;
