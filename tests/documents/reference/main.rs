@@ -30,8 +30,9 @@ use std::{
 /// The name of a page, and what writes it.
 type Page = (&'static str, fn() -> String);
 
-const PAGES: [Page; 9] = [
+const PAGES: [Page; 10] = [
     ("cli.md", cli::page),
+    ("clusteraccess.md", resource::cluster_access),
     ("compatibility.md", compatibility::page),
     ("conditions.md", conditions::page),
     ("configuration.md", configuration::page),
