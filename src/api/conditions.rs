@@ -254,7 +254,8 @@ reasons! {
     OpenByOthers,
     /// A SubjectAccessReview says no; the message names the namespace and the verb.
     Denied,
-    /// The Applications deploy to another cluster: what counts there is the identity in its cluster Secret.
+    /// The Applications deploy to another cluster: what counts there is the identity in its cluster Secret. Unknown: its right is not
+    /// proven; False: the ClusterAccess of that cluster keeps the terminal from it, and the message says what to change there.
     RemoteCluster,
     /// A destination namespace does not exist or is being deleted.
     NamespaceMissing,

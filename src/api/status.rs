@@ -142,8 +142,15 @@ pub struct RemoteDestination {
     pub namespaces: Vec<String>,
     /// Whose rights count there.
     pub identity: String,
-    /// What that identity must be allowed, to be applied in that cluster (YAML).
+    /// What that identity must be allowed, to be applied in that cluster (YAML); absent where a ClusterAccess keeps that.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub rule: String,
+    /// The ClusterAccess whose status proves that the terminal may be opened in these namespaces; absent: that is not proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven_by: Option<String>,
+    /// Why it is not proven.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
 }
 
 /// Whether a terminal can open in one namespace.

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value, json};
 
 use super::admission::Case;
+use super::aws::outlook::AwsAuthConfig;
 use super::claims::Claims;
 use super::grant::{Credential, Grant, Identity};
 use super::manager;
@@ -84,9 +85,15 @@ fn ours<'a>(world: &'a World, id: &Identity) -> Result<Option<&'a View>, Verdict
 }
 
 /// What it takes for a cluster that is kept. `proven`: the namespaces in which the credential may do what it is to; `open`: those of which
-/// that is not known.
+/// that is not known; `aws`: who Argo CD is in AWS, for a cluster of EKS.
 #[must_use]
-pub fn keep(world: &World, grant: &Grant, wish: Wish<'_>, proven: &BTreeSet<String>, open: &BTreeSet<String>) -> Folded {
+pub fn keep(
+    world: &World,
+    grant: &Grant,
+    wish: Wish<'_>,
+    aws: Option<&AwsAuthConfig>,
+    (proven, open): (&BTreeSet<String>, &BTreeSet<String>),
+) -> Folded {
     let view = match ours(world, &grant.id) {
         Ok(view) => view,
         Err(verdict) => return Folded { wanted: Wanted::default(), verdict, namespaces: BTreeSet::new() },
@@ -120,7 +127,11 @@ pub fn keep(world: &World, grant: &Grant, wish: Wish<'_>, proven: &BTreeSet<Stri
     };
     let plain = plain(grant, &namespaces);
     let labels = labels(grant);
-    let config = eks_config(grant, manager);
+    if matches!(grant.credential, Credential::Eks(_)) && aws.is_none() {
+        let message = "who Argo CD is in AWS is not decided: see AWSReady";
+        return silent(Verdict::unknown(Reason::Pending, message), namespaces);
+    }
+    let config = aws.map(|aws| eks_config(grant, aws, manager));
     let expires = expires(&wish, view);
     let stands = view.is_some_and(|view| stands(view, &grant.id, &plain, &labels, config.as_ref(), expires.as_deref()));
     let writes_token = matches!((wish, &grant.credential), (Wish::Minted(_), Credential::Token(_)));
@@ -179,18 +190,16 @@ fn labels(grant: &Grant) -> BTreeMap<String, String> {
 }
 
 /// The credential of an identity of AWS, as text and as it is seen: nothing of it is secret.
-fn eks_config(grant: &Grant, manager: &manager::View) -> Option<(String, Config)> {
-    let Credential::Eks(aws) = &grant.credential else { return None };
-    let (cluster, role) = super::grant::eks_identity(aws);
-    let text = aws_config(&cluster, role.as_deref(), &manager.ca, grant.proxy.as_deref());
+fn eks_config(grant: &Grant, aws: &AwsAuthConfig, manager: &manager::View) -> (String, Config) {
+    let text = aws_config(aws, &manager.ca, grant.proxy.as_deref());
     let seen = Config {
-        held: Held::Aws { cluster, role },
+        held: Held::Aws { cluster: aws.cluster_name.clone(), role: aws.role_arn.clone() },
         ca_sha256: Some(manager.ca_sha256.clone()),
         insecure: false,
         proxy: grant.proxy.clone(),
         more: false,
     };
-    Some((text, seen))
+    (text, seen)
 }
 
 fn expires(wish: &Wish<'_>, view: Option<&View>) -> Option<String> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::bootstrap;
 use super::claims::user_of;
 use super::credential::{RENEW, Terms};
 use super::names::{self, PROTECTED};
@@ -126,13 +127,6 @@ impl Grant {
     }
 }
 
-/// Who Argo CD is for the remote cluster by an identity of AWS: the name of the cluster, and the role that is assumed on the way.
-#[must_use]
-pub fn eks_identity(aws: &Aws) -> (String, Option<String>) {
-    let arn = |role: &String| format!("arn:{}:iam::{}:role/{role}", aws.hub.partition.as_str(), aws.spoke.account_id);
-    (aws.spoke.cluster_name.clone(), aws.spoke.role.as_ref().filter(|role| !role.is_empty()).map(arn))
-}
-
 /// Parses it.
 ///
 /// # Errors
@@ -231,7 +225,7 @@ fn token(access: &ClusterAccess) -> Result<Token, Refusal> {
         return Err(invalid("credentials.lifetime must be between 1h and 8760h, and credentials.overlap between 1m and 1h"));
     }
     let rotate_after = access.metadata.annotations.as_ref().and_then(|all| all.get(ROTATE_AFTER)).and_then(|at| at.parse::<Timestamp>().ok());
-    let account = &credentials.service_account;
+    let account = bootstrap::account(&credentials.service_account)?;
     let terms = Terms {
         subject: user_of(&account.namespace, &account.name),
         overlap: SignedDuration::from_secs(overlap),

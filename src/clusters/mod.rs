@@ -16,6 +16,7 @@ pub mod claims;
 pub mod cluster_secret;
 pub mod credential;
 pub mod grant;
+pub mod identity;
 pub mod manager;
 pub mod names;
 pub mod needs;

@@ -23,7 +23,7 @@ use crate::reconcile::seen::data;
 use crate::reconcile::write::{Kind, Target};
 
 /// As many reasons of a terminal are named.
-const BECAUSE: usize = 16;
+pub const BECAUSE: usize = 16;
 
 /// It.
 #[derive(Debug, Clone)]
@@ -100,7 +100,7 @@ pub(super) fn outlook(world: &World, case: &Case, sum: &Sum, held: Option<&Verdi
         proven: or_idle(effective.map(|_| proven)),
         confined: or_idle(effective.map(|_| confined)),
         cache: or_idle(grant.map(|grant| cache(world, grant, sum))),
-        aws: or_idle(grant.map(aws)),
+        aws: or_idle(grant.map(|_| aws(sum))),
         observed: or_idle(grant.map(|grant| observed(world, grant))),
         clock: times.map(|_| clock::verdict(world.exec.server_ahead)),
         cluster: cluster(world, case),
@@ -273,11 +273,9 @@ fn case_is_unbound(sum: &Sum, name: &str) -> bool {
         && !sum.judged.as_ref().is_some_and(|j| j.unknown.contains_key(name))
 }
 
-fn aws(grant: &Grant) -> Verdict {
-    match &grant.credential {
-        Credential::Eks(_) => Verdict::unknown(Reason::NotProvable, "what there is in AWS is not looked at"),
-        _ => Verdict::yes(Reason::NotApplicable, "the credential is none of AWS"),
-    }
+fn aws(sum: &Sum) -> Verdict {
+    let none = || Verdict::yes(Reason::NotApplicable, "the credential is none of AWS");
+    sum.aws.as_ref().map_or_else(none, |folded| folded.verdict.clone())
 }
 
 fn observed(world: &World, grant: &Grant) -> Verdict {

@@ -11,9 +11,11 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::admission::{self, Case};
+use super::aws::outlook::Subject;
 use super::bindings::{self, Desired};
 use super::cluster_secret::{self, Wish};
 use super::grant::{Credential, Grant};
+use super::identity;
 use super::names::{EXEC, SYNC};
 use super::needs::{Needs, needs};
 use super::outlook::{self, Outlook};
@@ -113,6 +115,7 @@ pub(super) struct Sum {
     pub(super) judged: Option<Judged>,
     pub(super) credential: Option<tokens::Folded>,
     pub(super) secret: Option<cluster_secret::Folded>,
+    pub(super) aws: Option<identity::Folded>,
     pub(super) mint: Option<Order>,
     pub(super) own: tokens::Own,
     pub(super) prove: Option<Ask>,
@@ -146,15 +149,17 @@ pub fn plan(world: &World, now: Timestamp) -> Plan<Prepared> {
         return plan;
     };
     let mut case = admission::judge(world, access, clock);
-    let finalizers = add_finalizer(&mut case);
+    let finalizers = add_finalizer(world, &mut case);
     let sum = sum(world, &case, clock);
     let changes = observe(world, &case, &sum, clock);
     let held = hold(world);
-    let wanted: Vec<Write> = sum.wanted.writes.iter().filter(|w| w.direction != Direction::Widen || held.is_none()).cloned().collect();
+    let is_held = is_held(&case.access.metadata);
+    let may_be_sent = |w: &&Write| is_held && (w.direction != Direction::Widen || held.is_none());
+    let wanted: Vec<Write> = sum.wanted.writes.iter().filter(may_be_sent).cloned().collect();
     let releases = if is_released(&case, &sum) { vec![finalizer::drop(Kind::ClusterAccess, &case.access.metadata)] } else { Vec::new() };
     plan.writes = step(wanted, finalizers, releases);
     // A token is made only when what it takes is written.
-    let ready = plan.writes.is_empty() && held.is_none();
+    let ready = plan.writes.is_empty() && held.is_none() && is_held;
     plan.mint = sum.mint.clone().filter(|_| ready);
     plan.own = sum.own.mint.clone().filter(|_| ready);
     plan.prove = sum.prove.clone();
@@ -166,9 +171,10 @@ pub fn plan(world: &World, now: Timestamp) -> Plan<Prepared> {
     plan
 }
 
-/// The finalizer comes before the first write: an object without it does not take effect yet.
-fn add_finalizer(case: &mut Case) -> Vec<Write> {
-    if !case.kept || is_held(&case.access.metadata) {
+/// The finalizer comes before the first write: an object without it does not take effect yet. It comes only once the remote cluster answers
+/// (or there is something to put out for AWS): an object of which nothing is anywhere can be deleted as it is.
+fn add_finalizer(world: &World, case: &mut Case) -> Vec<Write> {
+    if !case.kept || is_held(&case.access.metadata) || (world.remote.is_err() && case.access.spec.aws.is_none()) {
         return Vec::new();
     }
     (case.kept, case.effective) = (false, false);
@@ -198,13 +204,16 @@ fn is_released(case: &Case, sum: &Sum) -> bool {
 pub(super) fn sum(world: &World, case: &Case, clock: Clock) -> Sum {
     match &case.grant {
         Some(grant) if case.kept => keep(world, case, grant, clock),
-        _ => withdraw(world, case),
+        _ => withdraw(world, case, clock),
     }
 }
 
 /// What it takes to keep the cluster. While its permissions are not in effect there are no bindings; the credential stays.
 fn keep(world: &World, case: &Case, grant: &Grant, clock: Clock) -> Sum {
-    let mut sum = Sum { needs: needs(&world.exec, grant, clock), ..Sum::default() };
+    let mut sum = Sum { needs: needs(&world.exec, grant, clock), aws: identity::fold(world, case, clock), ..Sum::default() };
+    sum.wanted.add(sum.aws.as_mut().map(|folded| std::mem::take(&mut folded.wanted)).unwrap_or_default());
+    let identity = sum.aws.as_ref().and_then(|folded| folded.outlook.as_ref());
+    let (config, subject) = (identity.and_then(|aws| aws.config.clone()), identity.and_then(|aws| aws.subject.clone()));
     let wish_of = |folded: Option<&tokens::Folded>, remote: &Remote| {
         let minted = folded.and_then(|folded| tokens::minted(world, &folded.life, remote)).cloned();
         let none = folded.filter(|folded| !folded.life.state.is_usable()).map(|folded| folded.verdict.clone());
@@ -225,12 +234,12 @@ fn keep(world: &World, case: &Case, grant: &Grant, clock: Clock) -> Sum {
         let mut bound: BTreeSet<Target> = if case.effective { sum.desired.bindings.clone() } else { BTreeSet::new() };
         bound.retain(|target| managed || sum.roles.usable.contains(&target.name.as_str()));
         let keep_exec = case.effective && sum.needs.unsure;
-        let subject = grant.subject();
+        let bound_to = grant.subject();
         sum.bindings = if grant.authority == Authority::None {
             // Others keep the rights; what was ours before that was declared goes.
             bindings::fold(&remote, &grant.id.owner, None, &BTreeSet::new(), false)
         } else {
-            bindings::fold(&remote, &grant.id.owner, subject, &bound, keep_exec)
+            bindings::fold(&remote, &grant.id.owner, bound_to, &bound, keep_exec)
         };
         sum.wanted.add(std::mem::take(&mut sum.roles.wanted));
         sum.wanted.add(std::mem::take(&mut sum.bindings.wanted));
@@ -254,7 +263,9 @@ fn keep(world: &World, case: &Case, grant: &Grant, clock: Clock) -> Sum {
                 wide: grant.permissions.scope == Scope::Cluster,
                 exec: &exec,
             };
-            sum.prove = Some(ask(&declared, grant));
+            let reviewed = matches!(grant.credential, Credential::Eks(_));
+            // Without an identity there is nothing to be reviewed.
+            sum.prove = (!reviewed || subject.is_some()).then(|| ask(&declared, subject.as_ref()));
             let proof = proof_of(world, minted.is_some());
             sum.judged = proof.map(|proof| proof::judge(&declared, &proof));
         } else if matches!(grant.credential, Credential::Token(_) | Credential::Existing) {
@@ -277,7 +288,7 @@ fn keep(world: &World, case: &Case, grant: &Grant, clock: Clock) -> Sum {
         (None, Some(why)) if is_token && tokens::current(world).is_none() => Wish::None(why),
         _ => Wish::Kept,
     };
-    let mut secret = cluster_secret::keep(world, grant, wish, &proven, &open);
+    let mut secret = cluster_secret::keep(world, grant, wish, config.as_ref(), (&proven, &open));
     sum.wanted.add(std::mem::take(&mut secret.wanted));
     sum.secret = Some(secret);
     sum
@@ -304,19 +315,13 @@ fn least(grant: &Grant, wanted: Option<&Roles>, remote: &Remote) -> Vec<k8s_open
     remote.roles.get(SYNC).and_then(|role| role.rules.clone()).unwrap_or_default()
 }
 
-fn ask(declared: &Declared<'_>, grant: &Grant) -> Ask {
+fn ask(declared: &Declared<'_>, subject: Option<&Subject>) -> Ask {
     let places = proof::places(declared).into_iter().map(|place| (place.clone(), proof::asked(declared, &place))).collect();
-    let group = if let Credential::Eks(aws) = &grant.credential {
-        let (_, role) = super::grant::eks_identity(aws);
-        Some((role.unwrap_or_else(|| aws.hub.role.clone()), aws.group.clone()))
-    } else {
-        None
-    };
-    Ask { places, group }
+    Ask { places, group: subject.map(|subject| (subject.user.clone(), subject.group.clone())) }
 }
 
 /// What it takes to take everything away that the object has and is not to have: all of it, where it is to go; else its bindings.
-fn withdraw(world: &World, case: &Case) -> Sum {
+fn withdraw(world: &World, case: &Case, clock: Clock) -> Sum {
     let mut sum = Sum::default();
     let keeps_secret = !case.going;
     match &world.remote {
@@ -329,6 +334,15 @@ fn withdraw(world: &World, case: &Case) -> Sum {
     }
     if keeps_secret {
         return sum;
+    }
+    if let Some(mut aws) = identity::fold(world, case, clock) {
+        let narrow = aws.wanted.writes.iter().filter(|w| w.direction == Direction::Narrow);
+        sum.left.extend(narrow.map(|w| w.target.clone()));
+        sum.wanted.add(std::mem::take(&mut aws.wanted));
+        if aws.outlook.is_none() {
+            sum.blind = Some(aws.verdict.clone());
+        }
+        sum.aws = Some(aws);
     }
     let mut secret = cluster_secret::withdraw(world, case);
     sum.left.extend(secret.wanted.writes.iter().map(|w| w.target.clone()));
@@ -349,16 +363,10 @@ fn withdraw(world: &World, case: &Case) -> Sum {
     }
     sum.secret = Some(secret);
     // A remote cluster that does not answer holds the object; a person may let it go, and what is there stays.
-    if world.remote.is_err() && (is_forgotten(&case.access.metadata) || never_was_there(case)) && world.secret.is_ok() {
+    if world.remote.is_err() && is_forgotten(&case.access.metadata) && world.secret.is_ok() {
         sum.blind = None;
     }
     sum
-}
-
-/// Whether the object never got as far as the remote cluster: nothing of it can be there.
-fn never_was_there(case: &Case) -> bool {
-    let status = case.access.status.as_ref();
-    status.is_none_or(|status| status.cluster.as_ref().and_then(|cluster| cluster.cluster_uid.as_ref()).is_none() && status.credential.is_none())
 }
 
 /// What an observing object would change: what there is to change with it, without what there is to change anyway.

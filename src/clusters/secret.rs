@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::aws::outlook::AwsAuthConfig;
 use super::claims::Claims;
 use super::names::BEFORE_KEY;
 use crate::reconcile::seen::uid;
@@ -300,11 +301,7 @@ pub fn token_config(token: &str, ca: &[u8], proxy: Option<&str>) -> Zeroizing<St
 
 /// The credential of a cluster Secret with an identity of AWS. Nothing of it is secret.
 #[must_use]
-pub fn aws_config(cluster: &str, role: Option<&str>, ca: &[u8], proxy: Option<&str>) -> String {
-    let mut aws = json!({"clusterName": cluster});
-    if let (Some(role), Some(aws)) = (role, aws.as_object_mut()) {
-        aws.insert("roleARN".to_owned(), json!(role));
-    }
+pub fn aws_config(aws: &AwsAuthConfig, ca: &[u8], proxy: Option<&str>) -> String {
     let mut config = json!({"awsAuthConfig": aws, "tlsClientConfig": {"insecure": false, "caData": STANDARD.encode(ca)}});
     add_proxy(&mut config, proxy);
     config.to_string()

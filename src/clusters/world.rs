@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::claims::Claims;
+use super::identity::Here;
 use super::manager;
 use super::proof::Proof;
 use super::remote::{Failure, Minted, Remote};
@@ -35,6 +36,10 @@ pub struct World {
     pub unreadable: Vec<Unreadable>,
     /// All objects of the instance, this one among them.
     pub all: Vec<Arc<ClusterAccess>>,
+    /// Some object of the instance cannot be parsed.
+    pub unreadable_beside: bool,
+    /// What is seen in the hub of identities in AWS, where the cluster is one of EKS.
+    pub aws: Result<Arc<Here>, Verdict>,
     /// As much of the instance as decides over an `ExecAccess`, and what else is seen of it.
     pub exec: exec::World,
     /// Argo CD's cluster Secret.

@@ -23,6 +23,7 @@ pub mod project;
 pub mod project_outlook;
 pub mod project_owner;
 pub mod remote;
+pub mod remote_proof;
 pub mod restart;
 pub mod server;
 pub mod sessions;

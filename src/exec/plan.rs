@@ -20,7 +20,7 @@ use super::policy::PolicyOutlook;
 use super::server::ServerOutlook;
 use super::sessions::{self, Remaining};
 use super::world::{Unreadable, World};
-use super::{flag, ingress, policy, project, restart, server};
+use super::{flag, ingress, policy, project, remote_proof, restart, server};
 use crate::api::conditions::{Reason, Verdict};
 use crate::api::status::{Change, InstanceStatus, UndeclaredGrant};
 use crate::api::{ExecAccess, Mode, is_held};
@@ -228,6 +228,7 @@ pub(super) fn fold(world: &World, cases: &[Case], others: &Others<'_>, now: jiff
     let (project_wanted, in_projects) = project::fold(world, cases);
     policy.extend(in_projects);
     let (server_wanted, mut server) = server::fold(world, reaches);
+    remote_proof::complete(world, cases, Clock::new(now, world.server_ahead), &mut server);
     let (ingress_wanted, mut ingress) = ingress::fold(world, cases, &at);
     let (flag_wanted, mut flag) = flag::fold(world, cases, &at);
     let hold = Hold::of(world, others, confinement.hold.as_ref());

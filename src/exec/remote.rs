@@ -1,10 +1,13 @@
 //! Destinations on other clusters: whose identity counts there, and the rule to add for it. Pure.
 //!
-//! Argo CD connects with what its cluster Secret says (`facts`, Argo CD `RawRestConfig`), and the operator reads no Secrets.
+//! Argo CD connects with what its cluster Secret says (`facts`, Argo CD `RawRestConfig`), and the process that serves `ExecAccess` reads no
+//! Secrets. What a `ClusterAccess` proves of them is in `remote_proof`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use super::remote_proof::{Proof, Proofs};
+use crate::api::conditions::shorten;
 use crate::api::status::RemoteDestination;
 use crate::argocd::kinds::Destination;
 
@@ -69,19 +72,30 @@ pub fn message(remote: &Remote, instance: &str) -> String {
     let clusters: Vec<String> = remote.iter().take(2).map(one).collect();
     let more = if remote.len() > 2 { format!("; and {} more", remote.len() - 2) } else { String::new() };
     format!(
-        "Applications deploy to other clusters, where argocd-server's ServiceAccount does not count: {}{more}. It must be allowed get pods, and get and create pods/exec; status.server.remote has the rule to add. That cannot be proven from here",
+        "Applications deploy to other clusters, where argocd-server's ServiceAccount does not count: {}{more}. It must be allowed get pods, and get and create pods/exec; status.server.remote has the rule to add. That cannot be proven from here, unless a ClusterAccess of that cluster does",
         clusters.join("; ")
     )
 }
 
 /// What the status says of each.
 #[must_use]
-pub fn status(remote: &Remote, instance: &str) -> Vec<RemoteDestination> {
-    let one = |(cluster, namespaces): (&Cluster, &BTreeSet<String>)| RemoteDestination {
-        cluster: cluster.label().to_owned(),
-        namespaces: namespaces.iter().take(NAMESPACES).cloned().collect(),
-        identity: cluster.identity(instance),
-        rule: rule(namespaces),
+pub fn status(remote: &Remote, proofs: &Proofs, instance: &str) -> Vec<RemoteDestination> {
+    let one = |(cluster, namespaces): (&Cluster, &BTreeSet<String>)| {
+        let proof = proofs.get(cluster).unwrap_or(&Proof::Uncovered);
+        let by = proof.by();
+        let secret = cluster.identity(instance);
+        RemoteDestination {
+            cluster: cluster.label().to_owned(),
+            namespaces: namespaces.iter().take(NAMESPACES).cloned().collect(),
+            identity: by.and_then(|by| by.subject.as_ref()).map_or_else(|| secret.clone(), |subject| format!("{subject}, {secret}")),
+            // Where it is kept by an object, nobody is to add it by hand.
+            rule: if by.is_some_and(|by| by.binds) { String::new() } else { rule(namespaces) },
+            proven_by: by.filter(|_| proof.holds()).map(|by| by.name.clone()),
+            message: match by {
+                Some(by) if !proof.holds() => shorten(&format!("ClusterAccess {}: {}", by.name, proof.why()), 512),
+                _ => shorten(proof.why(), 512),
+            },
+        }
     };
     remote.iter().take(CLUSTERS).map(one).collect()
 }
@@ -143,7 +157,7 @@ mod tests {
         let many: Vec<String> = (0..200).map(|i| format!("n{i}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         let clusters: Vec<(Cluster, &[&str])> = (0..50).map(|i| (Cluster::Name(format!("c{i}")), many.as_slice())).collect();
-        let status = status(&remote(&clusters), "argocd");
+        let status = status(&remote(&clusters), &Proofs::new(), "argocd");
         assert_eq!((status.len(), status[0].namespaces.len()), (CLUSTERS, NAMESPACES));
         assert!(status[0].rule.contains("other 197 namespaces") && status[0].rule.len() < 2048);
         let documents =

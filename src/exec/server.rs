@@ -2,7 +2,7 @@
 //! Pure.
 //!
 //! They count only where Argo CD uses argocd-server's own ServiceAccount: for the cluster that it runs in. On other clusters the identity
-//! of the cluster Secret counts, which cannot be seen from here (`facts`, Argo CD `RawRestConfig`).
+//! of the cluster Secret counts (`facts`, Argo CD `RawRestConfig`); what can be known of that is in `remote_proof`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +14,7 @@ use super::admission::Case;
 use super::grant::{Grant, Place};
 use super::lines::selects;
 use super::remote::{Cluster, Remote};
+use super::remote_proof::Proofs;
 use super::world::World;
 use crate::api::INSTANCE_LABEL;
 use crate::api::conditions::{Reason, Verdict};
@@ -53,6 +54,8 @@ pub struct ServerOutlook {
     pub instance: String,
     /// Where.
     pub reach: Reach,
+    /// What is known of the terminals on other clusters; nothing: it was not looked at.
+    pub remote: Proofs,
     /// The namespaces in which a binding (or rule) of ours is in place; `*`: in all.
     pub bound: BTreeSet<String>,
     /// The bindings of somebody else that have the name of ours, by namespace; `*`: a ClusterRoleBinding.
@@ -195,7 +198,7 @@ pub fn fold(world: &World, reaches: BTreeMap<usize, Reach>) -> (Wanted, BTreeMap
         let instance = world.namespace().to_owned();
         let concerns = |at: &str| (at == "*" && reach.cluster) || reach.namespaces.contains(at);
         let withheld = own_roles.withheld.iter().filter(|(at, _)| concerns(at)).map(|(_, w)| w.clone()).collect();
-        (i, ServerOutlook { instance, reach, bound: bound.clone(), taken: taken.clone(), withheld, obstacle })
+        (i, ServerOutlook { instance, reach, remote: Proofs::new(), bound: bound.clone(), taken: taken.clone(), withheld, obstacle })
     };
     let outlooks = reaches.into_iter().map(outlook).collect();
     (wanted, outlooks)

@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::openers;
 use super::plan::Outlook;
-use super::remote;
 use super::server::ServerOutlook;
+use super::{remote, remote_proof};
 use crate::api::conditions::{ConditionType, Reason, State, Verdict, condition, shorten};
 use crate::api::status::{InstanceStatus, NamespaceVerdict, ServerStatus};
 use crate::api::{ExecAccessStatus, INSTANCE_LABEL};
@@ -176,7 +176,7 @@ fn server_verdict(server: &ServerOutlook, instance: &InstanceStatus, reviews: &R
     let verdict = sum(server, &namespaces, opened.as_deref(), unanswered);
     let namespace_count = i64::try_from(namespaces.len()).unwrap_or(i64::MAX);
     namespaces.truncate(100);
-    let remote = remote::status(&reach.remote, &server.instance);
+    let remote = remote::status(&reach.remote, &server.remote, &server.instance);
     (verdict, Some(ServerStatus { namespaces, namespace_count, open_cluster_wide: by_others, remote }))
 }
 
@@ -226,6 +226,10 @@ fn sum(server: &ServerOutlook, namespaces: &[NamespaceVerdict], open: Option<&st
     if !refused.is_empty() {
         return Withheld::sum(&server.withheld).unwrap_or_else(|| Verdict::no(Reason::Denied, refused));
     }
+    let elsewhere = remote_proof::verdict(server);
+    if let Some(kept) = elsewhere.clone().filter(|verdict| verdict.state == State::False) {
+        return kept;
+    }
     if let Some(not_seen) = &reach.blind {
         return Verdict::unknown(Reason::NotReadable, not_seen.to_string());
     }
@@ -235,9 +239,14 @@ fn sum(server: &ServerOutlook, namespaces: &[NamespaceVerdict], open: Option<&st
     if !unknown.is_empty() {
         return Verdict::unknown(if unanswered { Reason::NotReadable } else { Reason::Pending }, unknown);
     }
-    if !reach.remote.is_empty() {
-        return Verdict::unknown(Reason::RemoteCluster, remote::message(&reach.remote, &server.instance));
+    if let Some(open) = elsewhere {
+        return open;
     }
+    let by_others = remote_proof::proven_by(server);
+    if namespaces.is_empty() && !by_others.is_empty() {
+        return Verdict::yes(Reason::Proven, format!("proven {by_others}"));
+    }
+    let remotely = if by_others.is_empty() { String::new() } else { format!("; and {by_others}") };
     if namespaces.is_empty() {
         return Verdict::unknown(
             Reason::NoApplications,
@@ -247,14 +256,14 @@ fn sum(server: &ServerOutlook, namespaces: &[NamespaceVerdict], open: Option<&st
     match open {
         Some(by) => {
             let message = format!(
-                "a terminal can open in {} namespace(s); but Kubernetes lets argocd-server exec in every namespace without us, so withdrawing this object closes Argo CD's policy, not that right: {by}",
+                "a terminal can open in {} namespace(s); but Kubernetes lets argocd-server exec in every namespace without us, so withdrawing this object closes Argo CD's policy, not that right: {by}{remotely}",
                 namespaces.len()
             );
             Verdict::yes(Reason::OpenByOthers, message)
         }
         None => {
             let message = format!(
-                "proven by SubjectAccessReview in {} namespace(s) for argocd-server's ServiceAccount, which counts there unless a cluster Secret has credentials for https://kubernetes.default.svc (the operator reads no Secrets)",
+                "proven by SubjectAccessReview in {} namespace(s) for argocd-server's ServiceAccount, which counts there unless a cluster Secret has credentials for https://kubernetes.default.svc (this process reads no Secrets){remotely}",
                 namespaces.len()
             );
             Verdict::yes(Reason::Proven, message)

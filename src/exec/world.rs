@@ -11,7 +11,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBind
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::debts;
-use crate::api::ExecAccess;
+use crate::api::{ClusterAccess, ExecAccess};
 use crate::argocd::instance::{self, NoServer, Server};
 use crate::argocd::kinds::{AppProject, Application, ArgoCD};
 use crate::argocd::policy;
@@ -66,6 +66,8 @@ pub struct World {
     pub ingress_classes: Seen<Vec<Arc<IngressClass>>>,
     /// Applications of all namespaces.
     pub applications: Seen<Vec<Arc<Application>>>,
+    /// The `ClusterAccess` objects of the instance; none where that is not served.
+    pub clusters: Seen<Vec<Arc<ClusterAccess>>>,
     /// AppProjects of the instance's namespace.
     pub projects: Seen<Vec<Arc<AppProject>>>,
     /// All namespaces.
@@ -110,6 +112,7 @@ impl World {
             backend_configs: Ok(Vec::new()),
             ingress_classes: Ok(Vec::new()),
             applications: Ok(Vec::new()),
+            clusters: Ok(Vec::new()),
             projects: Ok(Vec::new()),
             namespaces: Ok(Vec::new()),
             role_bindings: Ok(Vec::new()),

@@ -11,6 +11,7 @@ use super::question::Question;
 use super::{Cause, after_application, commands};
 use crate::argocd::ARGOCD_CM;
 use crate::exec::remote::{self, Cluster, Remote};
+use crate::exec::remote_proof::Proofs;
 use crate::reconcile::seen::data;
 
 const NAME: Name = Name::Destination;
@@ -30,7 +31,7 @@ pub fn look(question: &Question, observed: &Observed) -> Link {
             cluster.identity(instance)
         );
         let remote: Remote = [(cluster, namespaces)].into();
-        let rule = remote::status(&remote, instance).into_iter().next().map(|r| format!("what it needs there:\n{}", r.rule));
+        let rule = remote::status(&remote, &Proofs::new(), instance).into_iter().next().map(|r| format!("what it needs there:\n{}", r.rule));
         return Link::unknown(NAME, Cause::Remote, fact).mended_by(Fix::default().noting(rule));
     }
     if !destination.is_in_cluster() {

@@ -56,6 +56,18 @@ pub enum Kind {
     RemoteClusterRoleBinding,
     /// `rbac.authorization.k8s.io/v1`, in a remote cluster.
     RemoteClusterRole,
+    /// `iam.services.k8s.aws/v1alpha1`: a role in AWS, for its controller.
+    AckRole,
+    /// `eks.services.k8s.aws/v1alpha1`
+    AckPodIdentityAssociation,
+    /// `eks.services.k8s.aws/v1alpha1`
+    AckAccessEntry,
+    /// `iam.aws.m.upbound.io/v1beta1`: a role in AWS, for Crossplane.
+    CrossplaneRole,
+    /// `eks.aws.m.upbound.io/v1beta1`
+    CrossplanePodIdentityAssociation,
+    /// `eks.aws.m.upbound.io/v1beta1`
+    CrossplaneAccessEntry,
 }
 
 impl Kind {
@@ -86,6 +98,12 @@ impl Kind {
             Self::RemoteRoleBinding => Self::RoleBinding.names(),
             Self::RemoteClusterRoleBinding => Self::ClusterRoleBinding.names(),
             Self::RemoteClusterRole => Self::ClusterRole.names(),
+            Self::AckRole => ("iam.services.k8s.aws/v1alpha1", "Role", "roles"),
+            Self::AckPodIdentityAssociation => ("eks.services.k8s.aws/v1alpha1", "PodIdentityAssociation", "podidentityassociations"),
+            Self::AckAccessEntry => ("eks.services.k8s.aws/v1alpha1", "AccessEntry", "accessentries"),
+            Self::CrossplaneRole => ("iam.aws.m.upbound.io/v1beta1", "Role", "roles"),
+            Self::CrossplanePodIdentityAssociation => ("eks.aws.m.upbound.io/v1beta1", "PodIdentityAssociation", "podidentityassociations"),
+            Self::CrossplaneAccessEntry => ("eks.aws.m.upbound.io/v1beta1", "AccessEntry", "accessentries"),
         }
     }
 

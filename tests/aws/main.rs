@@ -2,6 +2,7 @@
 //!
 //! * [`judged`]: parliament, which knows all actions, resources and condition keys, finds nothing wrong with a policy.
 //! * [`carried_out`]: the commands are run with the real aws command line against moto, which then has what was meant.
+//! * [`pages`]: the pages show what is put out.
 //! * [`objects`]: an API server with the kinds of ACK and Crossplane takes the objects, strictly, and their controllers' words lead on.
 #![allow(
     clippy::unwrap_used,
@@ -18,3 +19,4 @@ mod carried_out;
 mod declared;
 mod judged;
 mod objects;
+mod pages;

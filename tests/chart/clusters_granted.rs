@@ -128,6 +128,7 @@ async fn beside_secrets_the_process_looks_at_its_instance_and_writes_nothing_of_
         ("leases.coordination.k8s.io", "argocd-access-operator-clusters", &["get", "list", "watch", "create", "patch", "delete"]),
         ("leases.coordination.k8s.io", "argocd-access-operator", &[]),
         ("events.events.k8s.io", "", &["create", "patch"]),
+        ("serviceaccounts", "argocd-server", &["get"]),
         ("serviceaccounts/token", "argocd-server", &[]),
         ("pods/exec", "", &[]),
         ("roles.rbac.authorization.k8s.io", "", &[]),

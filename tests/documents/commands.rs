@@ -138,7 +138,7 @@ fn a_block_that_is_not_run_says_why() {
     for document in documents() {
         for block in document.blocks() {
             let place = format!("{}:{}", document.path, block.line);
-            let known = ["bash", "yaml", "text", "mermaid"].contains(&block.language.as_str());
+            let known = ["bash", "json", "yaml", "text", "mermaid"].contains(&block.language.as_str());
             assert!(known, "{place}: a block of {:?}; shell commands are bash, and what they print is text", block.language);
             if block.language == "bash" && !is_run(&block) {
                 let reason = block.attributes.split_once("reason=\"").and_then(|(_, rest)| rest.strip_suffix('"')).unwrap_or_default();

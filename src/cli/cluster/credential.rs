@@ -22,7 +22,7 @@ const FIELD_MANAGER: &str = "argocd-access-bootstrap";
 /// Makes a token, and puts it into a Secret for the hub.
 pub async fn secret(access: &ClusterAccess, bootstrap: &Bootstrap<'_>, remote: &Remote, instance: &str) -> Result<Value, ClusterError> {
     let ca = remote.authority()?;
-    let name = access.metadata.name.as_deref().unwrap_or_default();
+    let name = access.cluster();
     let client = &remote.client;
     let asked = |what: &str| format!("{what} in the remote cluster");
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), names::NAMESPACE);

@@ -4,6 +4,7 @@
 //! would log as a whole.
 
 pub mod connect;
+pub mod identities;
 pub mod look;
 pub mod mint;
 pub mod prove;

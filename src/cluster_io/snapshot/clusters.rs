@@ -122,6 +122,14 @@ impl RemoteWatches {
         self.accesses.all(recent)
     }
 
+    /// The name of argocd-server's `ServiceAccount`, as far as its Deployment is known.
+    #[must_use]
+    pub fn server_account(&self) -> Option<String> {
+        let deployments = self.deployments.all().ok()?;
+        let server = crate::argocd::instance::find_server(deployments.iter().map(AsRef::as_ref), None).ok()?;
+        Some(server.service_account)
+    }
+
     /// As much of the instance as decides over an `ExecAccess`, and what else a `ClusterAccess` looks at.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::declarations::Declarations;
 use super::{InstanceWatches, Outside, first, named};
-use crate::api::ExecAccess;
+use crate::api::{ClusterAccess, ExecAccess};
 use crate::argocd::kinds::ArgoCD;
 use crate::argocd::{ARGOCD_CM, ARGOCD_CMD_PARAMS_CM, ARGOCD_RBAC_CM};
 use crate::cluster_io::recent::Recent;
@@ -29,6 +29,7 @@ pub struct ExecWatches {
     instance: Arc<InstanceWatches>,
     exec_cluster_role: String,
     accesses: Declarations<ExecAccess>,
+    clusters: Option<Declarations<ClusterAccess>>,
     rbac_cm: Watch<ConfigMap>,
     ingresses: Watch<Ingress>,
     http_routes: Watch<HTTPRoute>,
@@ -54,6 +55,8 @@ impl ExecWatches {
         let binding = binding_name(namespace);
         Self {
             accesses: Declarations::start(client, Kind::ExecAccess, namespace, false, &told()),
+            // Where it is not served, the chart gives no right to see it, and nothing of it is in effect.
+            clusters: settings.cluster_access.enabled.then(|| Declarations::start(client, Kind::ClusterAccess, namespace, true, &told())),
             rbac_cm: Watch::start("configmaps", Api::namespaced(client.clone(), namespace), named(ARGOCD_RBAC_CM), whole, told()),
             ingresses: Watch::start("ingresses", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
             http_routes: Watch::start_optional(
@@ -117,7 +120,8 @@ impl ExecWatches {
             &own.admission_bindings.probe,
         ];
         let roles = self.own_role.as_ref().map(|w| &w.probe).into_iter().chain(self.own_cluster_role.as_ref().map(|w| &w.probe));
-        all.into_iter().chain(roles).chain(around.cluster.probes()).cloned().collect()
+        let clusters = self.clusters.as_ref().map(Declarations::probe);
+        all.into_iter().chain(roles).chain(clusters).chain(around.cluster.probes()).cloned().collect()
     }
 
     /// Whether it is known of every kind what can be known. Before that, a plan would take half a world for the whole.
@@ -157,6 +161,8 @@ impl ExecWatches {
             backend_configs: recent.over(Kind::BackendConfig, self.backend_configs.all()),
             ingress_classes: cluster.ingress_classes.all(),
             applications: cluster.applications.all(),
+            // Of these nothing is written here.
+            clusters: self.clusters.as_ref().map_or_else(|| Ok(Vec::new()), |all| Ok(all.all(&mut Recent::default())?.0)),
             projects: recent.over(Kind::AppProject, around.projects.all()),
             namespaces: cluster.namespaces.all(),
             role_bindings: recent.over(Kind::RoleBinding, self.role_bindings.all()),

@@ -104,60 +104,61 @@ pub fn data(aws: &Aws, hub: &Hub, roles: &BTreeSet<String>, accounts: &ServiceAc
 /// whoever installs Argo CD.
 #[must_use]
 pub fn values(role_arn: &str, accounts: &ServiceAccounts) -> String {
-    let mut text = String::new();
-    for (component, _) in accounts.each() {
-        text += &format!("{component}:\n  serviceAccount:\n    annotations:\n      {ROLE_ANNOTATION}: {role_arn}\n");
-    }
-    text
+    let value = |(component, _)| format!("{component}:\n  serviceAccount:\n    annotations:\n      {ROLE_ANNOTATION}: {role_arn}");
+    script(accounts.each().map(value).to_vec())
 }
 
 fn hub_commands(hub: &Hub, policy: Option<&Document>) -> String {
     let role = quoted(&hub.role.name);
-    let mut text = format!("# In account {}, with the keys of this ConfigMap as files. Once:\n", hub.role.account_id);
-    text += &create_role(&role, HUB_TRUST, hub.boundary.as_deref());
+    let mut lines = vec![format!("# In account {}, with the keys of this ConfigMap as files. Once:", hub.role.account_id)];
+    lines.push(create_role(&role, HUB_TRUST, hub.boundary.as_deref()));
     if let Source::PodIdentity { .. } = hub.source {
-        for name in &hub.service_accounts {
+        lines.extend(hub.service_accounts.iter().map(|name| {
             let file = quoted(&format!("file://{}", association_key(name)));
-            text += &format!("aws eks create-pod-identity-association --region {} --cli-input-json {file}\n", hub.declared.region);
-        }
+            format!("aws eks create-pod-identity-association --region {} --cli-input-json {file}", hub.declared.region)
+        }));
     } else {
-        text += &format!("# The issuer must be a provider of the account; the chart's values of Argo CD are in {VALUES}.\n");
+        lines.push(format!("# The issuer must be a provider of the account; the chart's values of Argo CD are in {VALUES}."));
     }
-    text += "# Then, and whenever a document has changed:\n";
-    text += &format!("aws iam update-assume-role-policy --role-name {role} --policy-document file://{HUB_TRUST}\n");
-    match policy {
-        Some(_) => text += &format!("aws iam put-role-policy --role-name {role} --policy-name {POLICY_NAME} --policy-document file://{HUB_POLICY}\n"),
-        None => {
-            text +=
-                &format!("# It needs no policy; one from before goes by: aws iam delete-role-policy --role-name {role} --policy-name {POLICY_NAME}\n")
-        }
-    }
-    text
+    lines.push("# Then, and whenever a document has changed:".to_owned());
+    lines.push(update_trust(&role, HUB_TRUST));
+    lines.push(match policy {
+        Some(_) => format!("aws iam put-role-policy --role-name {role} --policy-name {POLICY_NAME} --policy-document file://{HUB_POLICY}"),
+        None => format!("# It needs no policy; one from before goes by: aws iam delete-role-policy --role-name {role} --policy-name {POLICY_NAME}"),
+    });
+    script(lines)
 }
 
 fn spoke_commands(aws: &Aws, spoke: Option<&Role>) -> String {
-    let mut text = String::new();
-    let (mut once, mut later) = (String::new(), String::new());
+    let mut lines = Vec::new();
+    if spoke.is_some() || aws.mapping == Mapping::AccessEntry {
+        lines.push(format!("# In account {}, once the hub's role is there. Once:", aws.spoke.account_id));
+    }
     if let Some(role) = spoke {
-        let name = quoted(&role.name);
-        once += &create_role(&name, SPOKE_TRUST, arn::boundary(aws, &role.account_id));
-        later += &format!("aws iam update-assume-role-policy --role-name {name} --policy-document file://{SPOKE_TRUST}\n");
+        lines.push(create_role(&quoted(&role.name), SPOKE_TRUST, arn::boundary(aws, &role.account_id)));
     }
     if aws.mapping == Mapping::AccessEntry {
-        once += &format!("aws eks create-access-entry --region {} --cli-input-json file://{ACCESS_ENTRY}\n", aws.spoke.region);
+        lines.push(format!("aws eks create-access-entry --region {} --cli-input-json file://{ACCESS_ENTRY}", aws.spoke.region));
     }
-    if !once.is_empty() {
-        text += &format!("# In account {}, once the hub's role is there. Once:\n{once}", aws.spoke.account_id);
+    if let Some(role) = spoke {
+        lines.push("# Whenever a document has changed, or the hub's role was made anew:".to_owned());
+        lines.push(update_trust(&quoted(&role.name), SPOKE_TRUST));
     }
-    if !later.is_empty() {
-        text += &format!("# Whenever a document has changed, or the hub's role was made anew:\n{later}");
-    }
-    text
+    script(lines)
 }
 
 fn create_role(name: &str, trust: &str, boundary: Option<&str>) -> String {
     let boundary = boundary.map(|arn| format!(" --permissions-boundary {}", quoted(arn))).unwrap_or_default();
-    format!("aws iam create-role --role-name {name} --assume-role-policy-document file://{trust}{boundary}\n")
+    format!("aws iam create-role --role-name {name} --assume-role-policy-document file://{trust}{boundary}")
+}
+
+fn update_trust(name: &str, trust: &str) -> String {
+    format!("aws iam update-assume-role-policy --role-name {name} --policy-document file://{trust}")
+}
+
+/// Lines, each with its end; nothing where there are none.
+fn script(lines: Vec<String>) -> String {
+    lines.into_iter().map(|line| line + "\n").collect()
 }
 
 /// As one word of a shell, whatever it is.

@@ -180,7 +180,11 @@ fn is_name(text: &str) -> bool {
     Name::parse(text).is_some()
 }
 
-fn account(account: &ServiceAccountRef) -> Result<&ServiceAccountRef, Refusal> {
+/// The ServiceAccount by which Argo CD comes, unless it is one that others have already.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn account(account: &ServiceAccountRef) -> Result<&ServiceAccountRef, Refusal> {
     let at = "spec.credentials.serviceAccount";
     let label = |text: &str| is_name(text) && !text.contains('.') && text.len() <= 63;
     if !label(&account.namespace) || !label(&account.name) {

@@ -1,3 +1,5 @@
 //! The life of a cluster, step by step, in memory.
 
 mod credential;
+mod life;
+mod simulator;

@@ -9,7 +9,7 @@ use kube::Client;
 use serde_json::Value;
 
 use super::known::{Known, Subject};
-use crate::api::cluster_access::{Authority, CredentialType, Scope};
+use crate::api::cluster_access::{Authority, Scope};
 use crate::api::cluster_aws::Mapping;
 use crate::api::conditions::{ConditionType, Verdict};
 use crate::api::{ClusterAccess, Mode};
@@ -62,7 +62,10 @@ impl ClusterKeeper {
             tolerant: spec.remote.authority == Authority::None,
             manages: spec.remote.authority == Authority::Manage,
             aws_auth: spec.aws.as_ref().is_some_and(|aws| aws.mapping == Mapping::AwsAuth),
-            unmanaged: spec.credentials.kind == CredentialType::Existing,
+            aws: spec
+                .aws
+                .is_some()
+                .then(|| (self.watches.server_account(), self.watches.declared(&mut Recent::default()).map(|(all, _)| all).unwrap_or_default())),
         }
     }
 }
@@ -125,7 +128,7 @@ impl Keeper for ClusterKeeper {
     }
 
     fn wrote(&mut self, done: &[Target], secrets: &BTreeMap<Target, String>) {
-        let hub = done.iter().any(|target| target.kind == Kind::Secret);
+        let hub = done.iter().any(|target| !target.kind.is_remote() && target.kind != Kind::ClusterAccess);
         let remote = done.iter().any(|target| target.kind.is_remote());
         self.known.wrote(hub, remote);
         let own = anchors(MANAGER);
@@ -145,6 +148,7 @@ impl Keeper for ClusterKeeper {
 
     fn look(&self, recent: &mut Recent, outside: Outside) -> Seen<World> {
         let (all, unreadable) = self.watches.declared(recent)?;
+        let unreadable_beside = !unreadable.is_empty();
         let access = all.iter().find(|access| access.metadata.name.as_deref() == Some(&self.name)).cloned();
         let subject = access.as_ref().map(|access| self.subject(access));
         let absent = || Verdict::unknown(crate::api::conditions::Reason::Pending, "there is no object");
@@ -158,6 +162,8 @@ impl Keeper for ClusterKeeper {
             accesses: access.into_iter().collect(),
             unreadable: unreadable.into_iter().filter(|one| one.metadata.name.as_deref() == Some(&self.name)).collect(),
             all,
+            unreadable_beside,
+            aws: self.known.aws(),
             secret: self.known.secret(),
             manager,
             remote: self.known.remote(),
@@ -194,6 +200,8 @@ impl Keeper for ClusterKeeper {
         if let Some(order) = &plan.mint {
             let expected = user_of(&order.namespace, &order.service_account);
             self.known.mint(&subject, order, ask, &expected).await;
+        } else if self.known.has_made() {
+            self.known.prove_made(&subject, ask).await;
         } else if plan.prove.is_some() {
             self.known.prove(&subject, ask).await;
         }

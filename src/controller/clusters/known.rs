@@ -7,14 +7,17 @@ use jiff::Timestamp;
 use kube::Client;
 use zeroize::Zeroizing;
 
+use crate::api::ClusterAccess;
 use crate::api::conditions::{Reason, Verdict};
 use crate::cluster_io::remote::connect::{self, Way};
+use crate::cluster_io::remote::identities;
 use crate::cluster_io::remote::look::{self, Asked};
 use crate::cluster_io::remote::mint::{self, Token};
 use crate::cluster_io::remote::prove::{self, Unproven};
 use crate::cluster_io::remote::secrets;
 use crate::clusters::claims::Claims;
 use crate::clusters::grant::Identity;
+use crate::clusters::identity::Here;
 use crate::clusters::manager;
 use crate::clusters::names::manager_secret;
 use crate::clusters::plan::Ask;
@@ -88,6 +91,7 @@ pub struct Known {
     doubtful: bool,
     refused: Option<String>,
     argocd: Option<Connection>,
+    aws: Option<Result<Arc<Here>, Verdict>>,
 }
 
 /// Whose it is, and what of it is looked at.
@@ -106,8 +110,8 @@ pub struct Subject {
     pub manages: bool,
     /// Whether kube-system/aws-auth is edited.
     pub aws_auth: bool,
-    /// Whether it has a credential of the operator at all: one whose credential is only verified needs none.
-    pub unmanaged: bool,
+    /// For a cluster of EKS: argocd-server's ServiceAccount, and all objects of the instance.
+    pub aws: Option<(Option<String>, Vec<Arc<ClusterAccess>>)>,
 }
 
 /// Which version of which Secret.
@@ -146,8 +150,21 @@ impl Known {
             let (secret, own) =
                 tokio::join!(secrets::read(client, namespace, &id.secret, &id.cluster), secrets::read(client, namespace, &own, &id.cluster));
             (self.secret, self.own, self.read) = (Some(secret), Some(own), Some(Instant::now()));
+            self.let_go_of_what_is_written();
+            if let Some((server, all)) = &subject.aws {
+                self.aws = Some(identities::look(client, namespace, server.as_deref(), all).await.map(Arc::new));
+            }
         }
         self.look_there(subject).await;
+    }
+
+    /// A token that is in the Secret need not be kept here as well.
+    fn let_go_of_what_is_written(&mut self) {
+        let held = self.whole().map(|whole| whole.view().config.held);
+        let written = |made: &Made| matches!(&held, Some(crate::clusters::secret::Held::Token(Some(claims))) if *claims == made.token.claims);
+        if self.made.as_ref().is_some_and(written) {
+            self.made = None;
+        }
     }
 
     async fn look_there(&mut self, subject: &Subject) {
@@ -236,6 +253,14 @@ impl Known {
                 manager::view(whole, &subject.id.cluster, &subject.id.server, &subject.namespace, now).map(|view| Some(Arc::new(view)))
             }
         }
+    }
+
+    /// Identities in AWS.
+    ///
+    /// # Errors
+    /// The verdict of `AWSReady`.
+    pub fn aws(&self) -> Result<Arc<Here>, Verdict> {
+        self.aws.clone().unwrap_or_else(|| Err(Verdict::unknown(Reason::Pending, "it was not looked at yet")))
     }
 
     /// The remote cluster.
@@ -333,17 +358,44 @@ impl Known {
 
     async fn try_mint(&self, subject: &Subject, order: &Order, ask: &Ask, expected: &str) -> Result<Made, String> {
         let token = mint::mint(&self.client()?, order).await?;
-        let manager = self.manager(subject, Timestamp::now()).map_err(|verdict| verdict.message)?.ok_or("the manager's Secret is gone")?;
-        let way = Way { server: &subject.id.server, ca: &manager.ca, proxy: subject.proxy.as_deref() };
-        let client = connect::with_token(way, &token.token)?;
-        let of = token.claims.anchor.as_ref().map(|bound| bound.uid.clone()).unwrap_or_default();
-        let proof = prove::prove(&client, ask, of, Timestamp::now()).await.map_err(|unproven| match unproven {
-            Unproven::Refused(why) | Unproven::Failed(why) => format!("the new credential does not work: {why}"),
-        })?;
+        let proof = self.see(subject, &token, ask).await?;
         if proof.subject != expected {
             return Err(format!("the new credential is that of {}, and {expected} is declared", proof.subject));
         }
         Ok(Made { token, proof: Arc::new(proof) })
+    }
+
+    /// Sees again what the token can do that was made last and is not written yet: it may have been made before it was bound to anything.
+    pub async fn prove_made(&mut self, subject: &Subject, ask: &Ask) {
+        let Some(made) = self.made.take() else { return };
+        if !self.is_to_be_proven() || ask.places.is_empty() {
+            self.made = Some(made);
+            return;
+        }
+        self.proved = Some(Instant::now());
+        match self.see(subject, &made.token, ask).await {
+            Ok(proof) => self.made = Some(Made { proof: Arc::new(proof), ..made }),
+            // It does not work any more: another one is made.
+            Err(why) => {
+                tracing::warn!(cluster = subject.id.cluster, why, "a credential that was made does not work");
+                self.failure = Some(Failure { why, at: Timestamp::now() });
+            }
+        }
+    }
+
+    /// Whether a token was made that is not in the Secret yet.
+    pub fn has_made(&self) -> bool {
+        self.made.is_some()
+    }
+
+    async fn see(&self, subject: &Subject, token: &Token, ask: &Ask) -> Result<Proof, String> {
+        let manager = self.manager(subject, Timestamp::now()).map_err(|verdict| verdict.message)?.ok_or("the manager's Secret is gone")?;
+        let way = Way { server: &subject.id.server, ca: &manager.ca, proxy: subject.proxy.as_deref() };
+        let client = connect::with_token(way, &token.token)?;
+        let of = token.claims.anchor.as_ref().map(|bound| bound.uid.clone()).unwrap_or_default();
+        prove::prove(&client, ask, of, Timestamp::now()).await.map_err(|unproven| match unproven {
+            Unproven::Refused(why) | Unproven::Failed(why) => format!("the new credential does not work: {why}"),
+        })
     }
 
     /// Whether something has to be proven (again).

@@ -190,6 +190,7 @@ impl Sim {
     pub fn send(&mut self, write: &Write) -> Result<(), String> {
         self.log.push(write.clone());
         match &write.action {
+            Action::Sealed(..) => panic!("nothing here is sealed"),
             Action::Merge(patch) => self.patch(FIELD_MANAGER, &write.target, patch),
             Action::InName { name, patch } => {
                 let operation = if name.applies { Operation::Apply } else { Operation::Update };

@@ -116,6 +116,7 @@ impl Sim {
         }
         self.version += 1;
         match &write.action {
+            Action::Sealed(..) => panic!("nothing here is sealed"),
             Action::Apply(body) => {
                 let known = self.objects.get(&write.target);
                 let seen = body.pointer("/metadata/resourceVersion");

@@ -124,10 +124,7 @@ async fn another_cluster_and_an_object_that_would_be_refused_are_told_before_any
     remote.declared = good.replace("namespace: argocd", "namespace: elsewhere");
     let finished = remote.command(&["--credential", "-n", "argocd"]).await;
     assert!(finished.stdout.is_empty() && finished.stderr.contains("is for the namespace \"elsewhere\""), "{}", finished.stderr);
-    remote.declared = good
-        .replace("exec", "exec")
-        .replace(SHOP, "")
-        .replace("permissions: {", "permissions: {deploy: [{group: gone.example, resources: [things]}], ");
+    remote.declared = good.replace("permissions: {", "permissions: {deploy: [{group: gone.example, resources: [things]}], ");
     let finished = remote.command(&[]).await;
     assert!(finished.status.success() && finished.stderr.contains("not granted: permissions.deploy things.gone.example"), "{}", finished.stderr);
 }

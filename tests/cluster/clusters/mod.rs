@@ -5,8 +5,10 @@
 //! * [`manager`]: what the manager must be able to do, and what it must not.
 //! * [`managed`]: what Argo CD may do by the roles, asked with its own token.
 //! * [`wider`]: `authority: Manage`, and permissions in the whole cluster.
+//! * [`facts`]: how Kubernetes itself behaves, as far as all of this rests on it.
 
 mod command;
+mod facts;
 mod managed;
 mod manager;
 mod wider;

@@ -140,7 +140,8 @@ async fn with_an_identity_of_aws_it_binds_the_group_and_takes_no_token(version: 
     eventually("it deploys anywhere", SOON, || async { try_to_apply(&argo, &note(&remote.shop)).await.map(drop) }).await;
     refused(&argo, "a protected namespace", &note("kube-system"), "writes nothing in a protected namespace").await;
     let accounts: Api<k8s_openapi::api::core::v1::ServiceAccount> = Api::namespaced(manager.clone(), "argocd-access");
-    let error = accounts.create_token_request("argocd-managed", &kube::api::PostParams::default(), &Default::default()).await.map_err(said);
+    let request = k8s_openapi::api::authentication::v1::TokenRequest::default();
+    let error = accounts.create_token_request("argocd-managed", &kube::api::PostParams::default(), &request).await.map_err(said);
     assert!(error.as_ref().is_err_and(|error| error.starts_with("403")), "{error:?}");
     api(&manager, "", RBAC, "ClusterRoleBinding").delete(sync, &DeleteParams::default()).await.unwrap();
 }

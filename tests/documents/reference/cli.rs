@@ -53,7 +53,10 @@ fn row(argument: &Arg) -> Vec<String> {
     let value = argument.get_value_names().filter(|_| argument.get_action().takes_values()).and_then(|names| names.first());
     let value = value.map(|name| format!(" {name}")).unwrap_or_default();
     let short = argument.get_short().map(|short| format!("-{short}, ")).unwrap_or_default();
-    let name = format!("{short}--{}{value}", argument.get_long().unwrap_or_default());
+    let name = match argument.get_long() {
+        Some(long) => format!("{short}--{long}{value}"),
+        None => value.trim_start().to_owned(),
+    };
     let environment = argument.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let takes_a_value = argument.get_action().takes_values();
     let default: Vec<String> =

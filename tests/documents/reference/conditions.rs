@@ -119,7 +119,7 @@ const REMEDIES: &[(&str, &str)] = &[
     ("Denied", "Read status.server.namespaces: a limit of the instance, or a right that is missing."),
     (
         "RemoteCluster",
-        "Apply the rule of status.server.remote in that cluster, for the identity that it names. It stays `Unknown`: nobody can prove it from here, unless a ClusterAccess of that cluster does.",
+        "Where a ClusterAccess has that cluster, do what the message says of it. Else apply the rule of status.server.remote in that cluster, for the identity that it names; it stays `Unknown` then: nobody can prove it from here.",
     ),
     ("NotFound", "Install argocd-agent in this namespace, or name its Deployment in spec.agent.deployment."),
     ("Ambiguous", "Name the Deployment in spec.agent.deployment."),

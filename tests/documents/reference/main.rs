@@ -12,6 +12,7 @@
 )]
 #![allow(clippy::format_push_string, reason = "it reads like the page that it writes")]
 
+mod aws;
 mod cli;
 mod compatibility;
 mod conditions;
@@ -30,7 +31,8 @@ use std::{
 /// The name of a page, and what writes it.
 type Page = (&'static str, fn() -> String);
 
-const PAGES: [Page; 10] = [
+const PAGES: [Page; 11] = [
+    ("aws.md", aws::page),
     ("cli.md", cli::page),
     ("clusteraccess.md", resource::cluster_access),
     ("compatibility.md", compatibility::page),

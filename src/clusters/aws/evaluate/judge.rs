@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::policy::{Answer, Caller, Effect, Policy, Principal, Request, Statement};
-use super::read::Scalar;
+use super::read::{OneOrMany, Scalar};
 use crate::clusters::aws::arn;
 use crate::clusters::aws::documents::{
     ASSUME, ASSUME_BY_TOKEN, AUDIENCE, CLUSTER_TAG, NAMESPACE_TAG, POD_IDENTITY, SERVICE_ACCOUNT_TAG, TAG, subject,
@@ -86,7 +86,7 @@ impl Meant {
         let mut findings: BTreeSet<Finding> = allows.filter_map(|statement| self.excess(statement)).map(Finding::TooWide).collect();
         for request in self.requests() {
             if policy.answer(&request) != Answer::Yes {
-                let who = self.keys.last().and_then(|(key, _)| request.context.get(&key.to_lowercase())).map_or(&self.principal, |one| &one[0]);
+                let who = self.keys.last().and_then(|(key, _)| request.context.get(&key.to_lowercase())?.first()).unwrap_or(&self.principal);
                 findings.insert(Finding::TooNarrow(format!("{who} may not {}", request.action)));
             }
         }
@@ -107,7 +107,7 @@ impl Meant {
         if let Some((kind, value)) = other.into_iter().find(|(kind, value)| kind.as_str() != self.kind || **value != self.principal) {
             return Some(format!("a statement lets in the principal {kind} {value:?}, not only {} {:?}", self.kind, self.principal));
         }
-        let actions = statement.action.as_ref().map(|actions| actions.as_slice()).unwrap_or_default();
+        let actions = statement.action.as_ref().map(OneOrMany::as_slice).unwrap_or_default();
         if let Some(action) = actions.iter().find(|action| !self.actions.iter().any(|known| known.eq_ignore_ascii_case(action))) {
             return Some(format!("a statement allows {action:?}, not only {}", self.actions.join(" and ")));
         }

@@ -18,6 +18,7 @@ use super::arn::Role;
 use super::documents::Document;
 use crate::api::cluster_aws::Output;
 use crate::api::{INSTANCE_LABEL, OWNER_LABEL};
+use crate::reconcile::write;
 
 /// The kinds of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,13 +51,19 @@ impl Kind {
     /// apiVersion, kind and plural.
     #[must_use]
     pub const fn names(self) -> (&'static str, &'static str, &'static str) {
+        self.written().names()
+    }
+
+    /// As a kind that is written to.
+    #[must_use]
+    pub const fn written(self) -> write::Kind {
         match self {
-            Self::AckRole => ("iam.services.k8s.aws/v1alpha1", "Role", "roles"),
-            Self::AckPodIdentityAssociation => ("eks.services.k8s.aws/v1alpha1", "PodIdentityAssociation", "podidentityassociations"),
-            Self::AckAccessEntry => ("eks.services.k8s.aws/v1alpha1", "AccessEntry", "accessentries"),
-            Self::CrossplaneRole => ("iam.aws.m.upbound.io/v1beta1", "Role", "roles"),
-            Self::CrossplanePodIdentityAssociation => ("eks.aws.m.upbound.io/v1beta1", "PodIdentityAssociation", "podidentityassociations"),
-            Self::CrossplaneAccessEntry => ("eks.aws.m.upbound.io/v1beta1", "AccessEntry", "accessentries"),
+            Self::AckRole => write::Kind::AckRole,
+            Self::AckPodIdentityAssociation => write::Kind::AckPodIdentityAssociation,
+            Self::AckAccessEntry => write::Kind::AckAccessEntry,
+            Self::CrossplaneRole => write::Kind::CrossplaneRole,
+            Self::CrossplanePodIdentityAssociation => write::Kind::CrossplanePodIdentityAssociation,
+            Self::CrossplaneAccessEntry => write::Kind::CrossplaneAccessEntry,
         }
     }
 

@@ -179,21 +179,20 @@ fn mapped(case: &Case<'_>, aws_auth: &AwsAuth) -> Option<Verdict> {
 
 /// What holds and still should be known.
 fn notes(case: &Case<'_>, folded: &Folded, aws_auth: &AwsAuth) -> String {
-    let mut notes = String::new();
+    let mut notes = Vec::new();
     if case.aws.permissions_boundary.is_some() {
-        let roles = [Some(folded.hub.role.clone()), Role::of_spoke(case.aws)];
-        for role in roles.into_iter().flatten().filter(|role| arn::boundary(case.aws, &role.account_id).is_none()) {
-            notes += &format!("; the permissions boundary is one of another account and not put on {}", role.arn());
-        }
+        let roles = [Some(folded.hub.role.clone()), Role::of_spoke(case.aws)].into_iter().flatten();
+        let without = roles.filter(|role| arn::boundary(case.aws, &role.account_id).is_none());
+        notes.extend(without.map(|role| format!("the permissions boundary is one of another account and not put on {}", role.arn())));
     }
     if case.aws.mapping == Mapping::None {
-        notes += "; how the remote cluster knows the role is kept by others";
+        notes.push("how the remote cluster knows the role is kept by others".to_owned());
     }
     if *aws_auth == AwsAuth::External {
-        notes += "; the entry in kube-system/aws-auth is not marked as ours, and stays when this object goes";
+        notes.push("the entry in kube-system/aws-auth is not marked as ours, and stays when this object goes".to_owned());
     }
     if case.input.unreadable {
-        notes += "; an object of the instance cannot be read, so that the hub's role keeps what it had";
+        notes.push("an object of the instance cannot be read, so that the hub's role keeps what it had".to_owned());
     }
-    notes
+    notes.into_iter().fold(String::new(), |all, note| all + "; " + &note)
 }

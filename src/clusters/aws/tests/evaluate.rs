@@ -266,11 +266,14 @@ fn the_policies_of_the_seeds_are_refused() {
     assert_eq!(third.answer(&token("system:serviceaccount:argocd:argocd-repo-server")), Answer::Yes, "it lets in the one that clones repositories");
 }
 
+/// An operator, what the request has of the key, the values of the policy, and what follows.
+type Case<'a> = (&'a str, Option<&'a [&'a str]>, &'a [&'a str], Answer);
+
 #[test]
 fn conditions_hold_as_iam_defines_them() {
     use crate::clusters::aws::evaluate::condition::holds;
     let (yes, no, perhaps) = (Answer::Yes, Answer::No, Answer::Perhaps);
-    let cases: &[(&str, Option<&[&str]>, &[&str], Answer)] = &[
+    let cases: &[Case<'_>] = &[
         ("StringEquals", Some(&["a"]), &["b", "a"], yes),
         ("StringEquals", Some(&["A"]), &["a"], no),
         ("StringEquals", Some(&["ab"]), &["a*"], no),

@@ -31,7 +31,7 @@ fn the_oldest_decides_over_the_hub_and_others_that_disagree_contribute_nothing()
         ("/output", json!("ACK")),
         ("/permissionsBoundary", json!("arn:aws:iam::111111111111:policy/b")),
     ] {
-        let folded = folded(&[access("b", &[change.clone()]), access("a", &[])]);
+        let folded = folded(&[access("b", std::slice::from_ref(&change)), access("a", &[])]);
         assert_eq!((folded.decided_by.as_str(), spokes(&folded)), ("a", vec!["argocd-spoke-a"]), "{change:?}");
         assert_eq!(folded.disagree.get("uid-b"), Some(&Disagreement::Hub), "{change:?}");
     }

@@ -245,6 +245,7 @@ impl Sim {
     fn send(&mut self, write: &Write) -> Result<(), String> {
         self.sent.push(write.clone());
         match &write.action {
+            Action::Sealed(..) => panic!("nothing here is sealed"),
             Action::Merge(patch) if write.target.kind == Kind::LiveResourceAccess => {
                 self.version += 1;
                 let version = self.version.to_string();
