@@ -22,6 +22,7 @@ const PAGES: &[(&str, Before)] = &[
     ("docs/how-to/other-owners.md", Before::Granted),
     ("docs/how-to/plan-in-ci.md", Before::Installed),
     ("docs/how-to/project-roles.md", Before::Installed),
+    ("docs/how-to/remote-clusters.md", Before::Remote),
     ("docs/how-to/removing.md", Before::Granted),
     ("docs/how-to/several-instances.md", Before::Granted),
     ("docs/how-to/troubleshooting.md", Before::Granted),
@@ -101,6 +102,11 @@ async fn the_commands_for_roles_in_projects_do_what_the_page_says() {
 #[tokio::test]
 async fn the_commands_for_several_instances_do_what_the_page_says() {
     page("docs/how-to/several-instances.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_about_remote_clusters_do_what_the_page_says() {
+    page("docs/how-to/remote-clusters.md").await;
 }
 
 #[tokio::test]

@@ -105,6 +105,8 @@ pub struct Subject {
     pub proxy: Option<String>,
     /// The namespaces there by name; `None`: all of them.
     pub namespaces: Option<std::collections::BTreeSet<String>>,
+    /// Whether Argo CD comes by a token: with another credential there is nothing there to which one is bound, and no right to look for it.
+    pub tokens: bool,
     /// Whether others keep the rights.
     pub tolerant: bool,
     /// Whether the operator writes roles there.
@@ -200,7 +202,7 @@ impl Known {
         let asked = Asked {
             cluster_uid: view.cluster_uid.clone(),
             namespaces: subject.namespaces.clone(),
-            anchors: (subject.id.namespace.clone(), subject.id.anchors.clone()),
+            anchors: subject.tokens.then(|| (subject.id.namespace.clone(), subject.id.anchors.clone())),
             tolerant: subject.tolerant,
             manages: subject.manages,
             aws_auth: subject.aws_auth,
