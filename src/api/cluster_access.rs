@@ -147,7 +147,7 @@ pub struct Credentials {
     #[schemars(length(min = 2, max = 16), regex(pattern = "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"))]
     pub lifetime: String,
 
-    /// How long the former token stays valid after it was replaced.
+    /// How long the former token stays valid after it was replaced; half of what a token lives at most.
     #[serde(default = "ten_minutes")]
     #[schemars(length(min = 2, max = 16), regex(pattern = "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"))]
     pub overlap: String,
