@@ -5,7 +5,7 @@
 //! of itself, so that a process that begins in the middle goes on with it. An anchor that no token of ours is known to be bound to is made
 //! anew: a process that died may have had one.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use sha2::{Digest, Sha256};
 
 use super::claims::{Bound, Claims};
@@ -122,7 +122,9 @@ pub fn life(terms: &Terms, sight: Sight<'_>) -> Life {
         }
     };
     let renew = sight.current.filter(|_| state.is_usable()).map(|claims| renew_at(claims, terms));
-    let demanded = sight.current.is_some_and(|claims| terms.rotate_after.is_some_and(|at| claims.issued_at < at && at <= sight.now));
+    // A token says when it was issued in whole seconds: one that is made for a demand must not look older than that.
+    let demand = terms.rotate_after.map(|at| at.round(TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Ceil)).unwrap_or(at));
+    let demanded = sight.current.is_some_and(|claims| demand.is_some_and(|at| claims.issued_at < at && at <= sight.now));
     let due = !state.is_usable() || demanded || renew.is_some_and(|at| at <= sight.now);
     let fresh = there.is_some() && there == sight.fresh;
     let mut life = Life { state, renew_at: renew, next: None, make: None, mint: None, retire: Vec::new() };
@@ -140,7 +142,7 @@ pub fn life(terms: &Terms, sight: Sight<'_>) -> Life {
         life.retire.extend(Some(second).filter(|s| sight.anchors.get(*s).copied().flatten().is_some()));
     }
     let until = if let State::Overlap(until) = state { Some(until) } else { None };
-    let wanted = terms.rotate_after.filter(|at| *at > sight.now);
+    let wanted = demand.filter(|at| *at > sight.now);
     life.next = [until, renew, sight.current.map(|c| c.expires_at), wanted].into_iter().flatten().filter(|at| *at > sight.now).min();
     life
 }

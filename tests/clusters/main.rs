@@ -2,7 +2,11 @@
 //! it, and a remote cluster (1.34) that is bootstrapped as an administrator does it.
 //!
 //! * [`token`]: a credential for what is declared, and nothing left after it.
-//! * [`bench`] is what they share.
+//! * [`rotation`]: it is replaced while it is in use, and nothing is written where nothing changes.
+//! * [`exec`]: a terminal's right is bound where an ExecAccess in effect needs it, and as long.
+//! * [`end`]: it is taken back when the object is deleted, is over or suspended, when everything is stopped, and when the operator goes.
+//! * [`canary`]: it is in its Secret, and nowhere else.
+//! * [`bench`] is what they share; [`way`] is the network between the two.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,4 +19,9 @@
 mod support;
 
 mod bench;
+mod canary;
+mod end;
+mod exec;
+mod rotation;
 mod token;
+mod way;

@@ -88,6 +88,7 @@ pub struct Known {
     failure: Option<Failure>,
     proof: Option<Result<Arc<Proof>, String>>,
     proved: Option<Instant>,
+    asked: Option<Ask>,
     doubtful: bool,
     refused: Option<String>,
     argocd: Option<Connection>,
@@ -348,7 +349,7 @@ impl Known {
         match self.try_mint(subject, order, ask, expected).await {
             Ok(made) => {
                 (self.made, self.minting, self.failure) = (Some(made), Again::default(), None);
-                self.proved = Some(Instant::now());
+                (self.proved, self.asked) = (Some(Instant::now()), Some(ask.clone()));
             }
             Err(why) => {
                 self.minting.failed();
@@ -370,11 +371,11 @@ impl Known {
     /// Sees again what the token can do that was made last and is not written yet: it may have been made before it was bound to anything.
     pub async fn prove_made(&mut self, subject: &Subject, ask: &Ask) {
         let Some(made) = self.made.take() else { return };
-        if !self.is_to_be_proven() || ask.places.is_empty() {
+        if !self.is_to_be_proven(ask) || ask.places.is_empty() {
             self.made = Some(made);
             return;
         }
-        self.proved = Some(Instant::now());
+        (self.proved, self.asked) = (Some(Instant::now()), Some(ask.clone()));
         match self.see(subject, &made.token, ask).await {
             Ok(proof) => self.made = Some(Made { proof: Arc::new(proof), ..made }),
             // It does not work any more: another one is made.
@@ -401,14 +402,17 @@ impl Known {
     }
 
     /// Whether something has to be proven (again).
-    fn is_to_be_proven(&self) -> bool {
+    fn is_to_be_proven(&self, ask: &Ask) -> bool {
+        if self.asked.as_ref() != Some(ask) {
+            return true;
+        }
         let age = if self.doubtful { PROOF.1 } else { PROOF.0 };
         self.proved.is_none_or(|at| at.elapsed() >= age)
     }
 
     /// Sees what the credential of the Secret can do.
     pub async fn prove(&mut self, subject: &Subject, ask: &Ask) {
-        if !self.is_to_be_proven() {
+        if !self.is_to_be_proven(ask) {
             return;
         }
         let of = self.secret_version();
@@ -423,7 +427,7 @@ impl Known {
                 Err(why) => Err(Unproven::Failed(why)),
             },
         };
-        self.proved = Some(Instant::now());
+        (self.proved, self.asked) = (Some(Instant::now()), Some(ask.clone()));
         self.refused = None;
         self.proof = Some(match answer {
             Ok(proof) => Ok(Arc::new(proof)),
