@@ -161,7 +161,8 @@ async fn page(path: &str) {
         if is_run(&block) {
             let finished = session.run(&block.text).await;
             let said = format!("{}\n{}{}", block.text, finished.stdout, finished.stderr);
-            assert!(finished.status.success(), "{place}: {}\n{said}\n{}", finished.status, session.operator_log());
+            let failed = !finished.status.success();
+            assert!(!failed, "{place}: {}\n{said}\n{}\n{}", finished.status, session.conditions().await, session.operator_log());
             printed = Some(finished.stdout);
         } else if block.language == "bash" {
             printed = None;

@@ -110,6 +110,13 @@ impl Session {
         run(command).await
     }
 
+    /// What the objects say of themselves.
+    pub async fn conditions(&self) -> String {
+        let each = r#"{range .items[*]}{.kind} {.metadata.name}{"\n"}{range .status.conditions[*]}  {.type} {.status}/{.reason}: {.message}{"\n"}{end}{end}"#;
+        let said = self.cluster.kubectl(&["get", "exa,lra,cla", "--namespace", "argocd", "--output", &format!("jsonpath={each}")]).await;
+        said.stdout
+    }
+
     /// What the operator printed.
     pub fn operator_log(&self) -> String {
         self.kubelet.log()

@@ -80,7 +80,9 @@ fn a_demand_with_a_fraction_of_a_second_is_met_by_one_new_token() {
     assert_eq!(seen(0, at(701)).make, Some(1));
     assert_eq!(seen(700, at(701)).make, Some(1), "in the same second, and perhaps before it");
     assert_eq!(seen(701, at(702)).make, None, "the one that was made for it");
+}
 
+#[test]
 fn an_overlap_as_long_as_a_life_keeps_no_credential_from_being_replaced_in_time() {
     let long = Terms { overlap: SignedDuration::from_hours(1), ..terms() };
     for lives in [600, 3600, 7200] {
