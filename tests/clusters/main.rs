@@ -2,6 +2,7 @@
 //! it, and a remote cluster (1.34) that is bootstrapped as an administrator does it.
 //!
 //! * [`token`]: a credential for what is declared, and nothing left after it.
+//! * [`killed`]: the operator dies at every one of its writes.
 //! * [`bench`] is what they share.
 #![allow(
     clippy::unwrap_used,
@@ -15,4 +16,5 @@
 mod support;
 
 mod bench;
+mod killed;
 mod token;
