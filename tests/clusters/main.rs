@@ -7,6 +7,8 @@
 //! * [`end`]: it is taken back when the object is deleted, is over or suspended, when everything is stopped, and when the operator goes.
 //! * [`canary`]: it is in its Secret, and nowhere else.
 //! * [`bench`] is what they share; [`way`] is the network between the two.
+//! * [`killed`]: the operator dies at every one of its writes.
+//! * [`bench`] is what they share.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,6 +24,7 @@ mod bench;
 mod canary;
 mod end;
 mod exec;
+mod killed;
 mod rotation;
 mod token;
 mod way;
