@@ -153,7 +153,7 @@ pub struct Credentials {
     #[schemars(length(min = 2, max = 16), regex(pattern = "^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$"))]
     pub lifetime: String,
 
-    /// How long the former token stays valid after it was replaced.
+    /// How long the former token stays valid after it was replaced; half of what a token lives at most.
     #[serde(default = "ten_minutes")]
     #[schemars(length(min = 2, max = 16), regex(pattern = "^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$"))]
     pub overlap: String,

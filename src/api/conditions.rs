@@ -248,7 +248,7 @@ reasons! {
     Pending,
     /// Withdrawn, as declared.
     Withdrawn,
-    /// Proven by SubjectAccessReview in each namespace.
+    /// Proven in each namespace: by SubjectAccessReview, or in another cluster by the status of its ClusterAccess.
     Proven,
     /// Proven, but the right would exist without this object too: somebody else granted it.
     OpenByOthers,
