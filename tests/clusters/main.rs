@@ -6,9 +6,8 @@
 //! * [`exec`]: a terminal's right is bound where an ExecAccess in effect needs it, and as long.
 //! * [`end`]: it is taken back when the object is deleted, is over or suspended, when everything is stopped, and when the operator goes.
 //! * [`canary`]: it is in its Secret, and nowhere else.
-//! * [`bench`] is what they share; [`way`] is the network between the two.
 //! * [`killed`]: the operator dies at every one of its writes.
-//! * [`bench`] is what they share.
+//! * [`bench`] is what they share; [`way`] is the network between the two.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
