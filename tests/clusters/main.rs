@@ -6,6 +6,7 @@
 //! * [`exec`]: a terminal's right is bound where an ExecAccess in effect needs it, and as long.
 //! * [`end`]: it is taken back when the object is deleted, is over or suspended, when everything is stopped, and when the operator goes.
 //! * [`canary`]: it is in its Secret, and nowhere else.
+//! * [`existing`]: a credential that others keep.
 //! * [`bench`] is what they share; [`way`] is the network between the two.
 #![allow(
     clippy::unwrap_used,
@@ -22,6 +23,7 @@ mod bench;
 mod canary;
 mod end;
 mod exec;
+mod existing;
 mod rotation;
 mod token;
 mod way;

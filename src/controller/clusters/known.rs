@@ -450,6 +450,11 @@ impl Known {
         if let Some(connection) = self.argocd.as_ref().filter(|connection| connection.of == of) {
             return Ok(Some(connection.client.clone()));
         }
+        // The credential is for the server that the Secret names, and shown to no other.
+        let server = whole.get("server").and_then(|server| std::str::from_utf8(server).ok()).map(|server| server.trim_end_matches('/'));
+        if server != Some(subject.id.server.as_str()) {
+            return Err("the cluster Secret is for another server, so its credential is not sent to this one".to_owned());
+        }
         let Some(login) = whole.login() else { return Ok(None) };
         let client = connect::as_argocd(&subject.id.server, subject.proxy.as_deref(), &login)?;
         self.argocd = Some(Connection { of, client: client.clone() });
