@@ -12,7 +12,7 @@ use super::{ClusterAccess, Mode};
 /// A valid object with this value at this place; `null` leaves the place out.
 fn with(pointer: &str, value: Value) -> ClusterAccess {
     of(
-        json!({
+        &json!({
             "name": "prod", "server": "https://10.0.0.1:6443", "labels": {"env": "prod"}, "project": "shop", "shard": 1, "proxyURL": "http://proxy:3128",
             "credentials": {"lifetime": "24h", "overlap": "10m"},
             "permissions": {"namespaces": {"names": ["shop"]}, "clusterResources": [{"group": "scheduling.k8s.io", "resources": ["priorityclasses"]}],
@@ -28,7 +28,7 @@ fn with(pointer: &str, value: Value) -> ClusterAccess {
 /// The same for one whose credential is an identity of AWS.
 fn eks(pointer: &str, value: Value) -> ClusterAccess {
     of(
-        json!({
+        &json!({
             "server": "https://0123.gr7.eu-west-1.eks.amazonaws.com", "credentials": {"type": "EKS"}, "permissions": {"namespaces": {"names": ["shop"]}},
             "aws": {
                 "hub": {"accountID": "111111111111", "region": "eu-west-1", "clusterName": "hub", "role": "argocd"},
@@ -45,14 +45,14 @@ fn eks(pointer: &str, value: Value) -> ClusterAccess {
 fn existing(pointer: &str, value: Value) -> ClusterAccess {
     let credentials = json!({"type": "Existing"});
     of(
-        json!({"server": "https://10.0.0.1:6443", "adoptSecret": "cluster-10.0.0.1-1", "credentials": credentials, "remote": {"authority": "None"},
+        &json!({"server": "https://10.0.0.1:6443", "adoptSecret": "cluster-10.0.0.1-1", "credentials": credentials, "remote": {"authority": "None"},
             "permissions": {"scope": "Cluster"}}),
         pointer,
         value,
     )
 }
 
-fn of(spec: Value, pointer: &str, value: Value) -> ClusterAccess {
+fn of(spec: &Value, pointer: &str, value: Value) -> ClusterAccess {
     let mut object = json!({"apiVersion": "argocd-access.dev/v1alpha1", "kind": "ClusterAccess", "metadata": {"name": "prod", "namespace": "argocd"}, "spec": spec});
     if !pointer.is_empty() {
         let (parent, key) = pointer.rsplit_once('/').unwrap();
@@ -236,7 +236,7 @@ fn what_the_rules_refuse_the_operator_refuses_too_under_an_older_schema() {
 
 #[test]
 fn what_is_left_out_is_the_least() {
-    let spec = of(json!({"server": "https://10.0.0.1:6443", "permissions": {"namespaces": {"names": ["shop"]}}}), "", Value::Null).spec;
+    let spec = of(&json!({"server": "https://10.0.0.1:6443", "permissions": {"namespaces": {"names": ["shop"]}}}), "", Value::Null).spec;
     assert_eq!((spec.mode, spec.suspend, spec.remote.authority), (Mode::Enforce, false, Authority::Bind));
     assert_eq!(spec.credentials, Credentials::default());
     let credentials = spec.credentials;

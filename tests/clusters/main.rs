@@ -7,6 +7,7 @@
 //! * [`end`]: it is taken back when the object is deleted, is over or suspended, when everything is stopped, and when the operator goes.
 //! * [`canary`]: it is in its Secret, and nowhere else.
 //! * [`killed`]: the operator dies at every one of its writes.
+//! * [`existing`]: a credential that others keep.
 //! * [`bench`] is what they share; [`way`] is the network between the two.
 #![allow(
     clippy::unwrap_used,
@@ -23,6 +24,7 @@ mod bench;
 mod canary;
 mod end;
 mod exec;
+mod existing;
 mod killed;
 mod rotation;
 mod token;

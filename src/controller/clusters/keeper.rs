@@ -145,7 +145,7 @@ impl Keeper for ClusterKeeper {
         let serves = self.watches.settings.cluster_access.enabled;
         if serves {
             let subject = self.subject(&access);
-            self.known.look(client, &subject).await;
+            Box::pin(self.known.look(client, &subject)).await;
         }
     }
 
