@@ -141,7 +141,7 @@ async fn restore_clusters(client: &Client, args: &RestoreArgs, config: &Config, 
             None => return vec![Err(CliError::Restore(format!("the ClusterAccess objects in {} cannot be seen", instance.namespace)))],
         }
     }
-    let one = async |keeper| withdraw(rounds(client, keeper), &told, deadline).await;
+    let one = async |keeper| Box::pin(withdraw(rounds(client, keeper), &told, deadline)).await;
     futures::future::join_all(all.into_iter().map(one)).await
 }
 

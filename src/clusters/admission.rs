@@ -11,6 +11,7 @@ use crate::reconcile::clock::Clock;
 use crate::reconcile::stop;
 
 /// One object, judged.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The object.

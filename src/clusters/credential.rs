@@ -20,7 +20,7 @@ pub const RENEW_MANAGER: (i64, i64) = (50, 10);
 pub struct Terms {
     /// Who it must be.
     pub subject: String,
-    /// How long the former one stays valid.
+    /// How long the former one stays valid, half of a life at most.
     pub overlap: SignedDuration,
     /// What was issued before is replaced.
     pub rotate_after: Option<Timestamp>,
@@ -117,7 +117,9 @@ pub fn life(terms: &Terms, sight: Sight<'_>) -> Life {
         Some(claims) if claims.expires_at <= sight.now => State::Expired,
         Some(_) if !alive || sight.refused => State::Revoked,
         Some(claims) => {
-            let until = claims.issued_at.checked_add(terms.overlap).unwrap_or(claims.issued_at);
+            // While the former one is kept no anchor is free: it must be over before the next replacement is due.
+            let overlap = terms.overlap.min(SignedDuration::from_secs(claims.life() / 2));
+            let until = claims.issued_at.checked_add(overlap).unwrap_or(claims.issued_at);
             if there.is_some() && sight.now < until { State::Overlap(until) } else { State::Valid }
         }
     };

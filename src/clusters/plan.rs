@@ -162,7 +162,7 @@ pub fn plan(world: &World, now: Timestamp) -> Plan<Prepared> {
     let ready = plan.writes.is_empty() && held.is_none() && is_held;
     plan.mint = sum.mint.clone().filter(|_| ready);
     plan.own = sum.own.mint.clone().filter(|_| ready);
-    plan.prove = sum.prove.clone();
+    plan.prove.clone_from(&sum.prove);
     let times = case.grant.as_ref().filter(|_| !case.going).and_then(|grant| grant.times.next_look(clock));
     let life = sum.credential.as_ref().and_then(|folded| folded.life.next);
     plan.next = [times, life, sum.needs.next, sum.own.next].into_iter().flatten().chain(plan.next).filter(|next| *next > now).min();

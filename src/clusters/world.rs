@@ -75,7 +75,6 @@ impl World {
     }
 
     /// argocd-cm.
-    #[must_use]
     pub fn argocd_cm(&self) -> &Seen<Option<Arc<ConfigMap>>> {
         &self.exec.argocd_cm
     }

@@ -8,8 +8,9 @@
 //! * [`adopted`]: a cluster Secret that was there before is taken over, and given back to the byte.
 //! * [`refused`]: what is wrong is told by its name, and nothing is given meanwhile.
 //! * [`canary`]: it is in its Secret, and nowhere else.
-//! * [`bench`] is what they share; [`way`] is the network between the two, and [`trap`] a server that is not the
-//!   remote cluster.
+//! * [`killed`]: the operator dies at every one of its writes.
+//! * [`existing`]: a credential that others keep.
+//! * [`bench`] is what they share; [`way`] is the network between the two, and [`trap`] a server that is not the remote cluster.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -26,6 +27,8 @@ mod bench;
 mod canary;
 mod end;
 mod exec;
+mod existing;
+mod killed;
 mod refused;
 mod rotation;
 mod token;

@@ -62,6 +62,11 @@ impl Container {
         self.process.id()
     }
 
+    /// Whether one of its arguments contains this.
+    pub fn has(&self, argument: &str) -> bool {
+        self.arguments.iter().any(|one| one.contains(argument))
+    }
+
     /// Everything that it printed, over all its restarts.
     pub fn log(&self) -> String {
         std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
@@ -146,11 +151,16 @@ impl Kubelet {
     /// What ends the running operators at once, and keeps them from being started again until [`Self::release`]. To be called from any
     /// thread, more than once.
     pub fn killer(&self) -> impl Fn() + Send + 'static {
+        self.killer_of("")
+    }
+
+    /// The same for those operators alone that have such an argument: the chart runs one for each thing that is served.
+    pub fn killer_of(&self, argument: &'static str) -> impl Fn() + Send + 'static {
         let shared = self.shared.clone();
         move || {
             shared.hold.store(true, Ordering::SeqCst);
             let containers = shared.containers.lock().unwrap_or_else(PoisonError::into_inner);
-            containers.iter().filter(|container| container.operator).for_each(|container| container.process.kill());
+            containers.iter().filter(|container| container.operator && container.has(argument)).for_each(|container| container.process.kill());
         }
     }
 

@@ -26,7 +26,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use super::{ControlPlane, process::free_port};
 
 /// When a write is stopped at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Moment {
     /// Before it reaches the API server: it is lost.
     Before,
@@ -49,10 +49,14 @@ struct Trap {
     spring: Box<dyn FnOnce() -> Then + Send>,
 }
 
+/// What becomes of every single write.
+type Judge = Box<dyn FnMut(&str, Moment) -> Then + Send>;
+
 struct Shared {
     upstream: String,
     connector: TlsConnector,
     trap: Mutex<Option<Trap>>,
+    judge: Mutex<Option<Judge>>,
     writes: Mutex<Vec<String>>,
     stop: AtomicBool,
 }
@@ -69,7 +73,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl Proxy {
     /// Starts one in front of a control plane; it has a certificate of the same authority.
-    pub fn start(control_plane: &'static ControlPlane) -> Self {
+    pub fn start(control_plane: &ControlPlane) -> Self {
         let port = free_port();
         let pair = control_plane.authority.server(&format!("proxy-{port}"), &[]);
         let certificates = vec![CertificateDer::from_pem_file(&pair.certificate).expect("the proxy's certificate")];
@@ -82,6 +86,7 @@ impl Proxy {
             upstream: control_plane.server.trim_start_matches("https://").to_owned(),
             connector: TlsConnector::from(Arc::new(calling)),
             trap: Mutex::default(),
+            judge: Mutex::default(),
             writes: Mutex::default(),
             stop: AtomicBool::new(false),
         });
@@ -98,6 +103,11 @@ impl Proxy {
     pub fn at(&self, nth: usize, moment: Moment, spring: impl FnOnce() -> Then + Send + 'static) {
         lock(&self.shared.writes).clear();
         *lock(&self.shared.trap) = Some(Trap { left: nth, moment, spring: Box::new(spring) });
+    }
+
+    /// From now on `judge` says of every write what becomes of it, both before and after it is done.
+    pub fn each(&self, judge: impl FnMut(&str, Moment) -> Then + Send + 'static) {
+        *lock(&self.shared.judge) = Some(Box::new(judge));
     }
 
     /// Whether the trap is still set.
@@ -154,14 +164,27 @@ fn is_write(request: &Request<Incoming>) -> bool {
         && !request.uri().query().unwrap_or_default().contains("dryRun=")
 }
 
+fn name(request: &Request<Incoming>) -> String {
+    format!("{} {}", request.method(), request.uri().path())
+}
+
 impl Shared {
     /// Counts a write; at the one that the trap is for it is sprung.
     fn count(&self, request: &Request<Incoming>) -> Option<Trap> {
-        lock(&self.writes).push(format!("{} {}", request.method(), request.uri().path()));
+        lock(&self.writes).push(name(request));
         let mut trap = lock(&self.trap);
         let set = trap.as_mut()?;
         set.left = set.left.saturating_sub(1);
         if set.left == 0 { trap.take() } else { None }
+    }
+}
+
+async fn judged(shared: &Arc<Shared>, write: Option<&String>, moment: Moment) -> Result<(), Failure> {
+    let (Some(write), shared) = (write.cloned(), shared.clone()) else { return Ok(()) };
+    let judge = move || lock(&shared.judge).as_mut().map_or(Then::Pass, |judge| judge(&write, moment));
+    match tokio::task::spawn_blocking(judge).await? {
+        Then::Cut => Err("cut".into()),
+        Then::Pass => Ok(()),
     }
 }
 
@@ -173,6 +196,8 @@ async fn spring(trap: Trap) -> Result<(), Failure> {
 }
 
 async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<BoxBody<Bytes, hyper::Error>>, Failure> {
+    let write = is_write(&request).then(|| name(&request));
+    judged(&shared, write.as_ref(), Moment::Before).await?;
     let (before, after) = match is_write(&request).then(|| shared.count(&request)).flatten() {
         Some(trap) if trap.moment == Moment::Before => (Some(trap), None),
         other => (None, other),
@@ -185,6 +210,7 @@ async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respons
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let response = sender.send_request(request).await?;
+    judged(&shared, write.as_ref(), Moment::After).await?;
     if let Some(trap) = after {
         spring(trap).await?;
     }

@@ -83,6 +83,22 @@ fn a_demand_with_a_fraction_of_a_second_is_met_by_one_new_token() {
 }
 
 #[test]
+fn an_overlap_as_long_as_a_life_keeps_no_credential_from_being_replaced_in_time() {
+    let long = Terms { overlap: SignedDuration::from_hours(1), ..terms() };
+    for lives in [600, 3600, 7200] {
+        let current = token(1, "u2", 0, lives);
+        let seen =
+            |now: Timestamp, other| life(&long, Sight { current: Some(&current), anchors: [other, Some("u2")], fresh: None, refused: false, now });
+        let renew = renew_at(&current, &long);
+        let over = at((lives / 2).min(3600));
+        assert!(over < renew, "{lives}");
+        assert_eq!(seen(at(1), Some("u1")).state, State::Overlap(over));
+        assert_eq!(seen(over, Some("u1")).retire, [0], "{lives}");
+        assert_eq!(seen(renew, None).make, Some(0), "{lives}");
+    }
+}
+
+#[test]
 fn a_credential_is_replaced_at_once_where_it_cannot_be_used() {
     let current = token(0, "u1", 0, 3600);
     let refused = Sight { current: Some(&current), anchors: [Some("u1"), None], fresh: None, refused: true, now: at(10) };

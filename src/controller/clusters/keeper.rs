@@ -9,7 +9,7 @@ use kube::Client;
 use serde_json::Value;
 
 use super::known::{Known, Subject};
-use crate::api::cluster_access::{Authority, Scope};
+use crate::api::cluster_access::{Authority, CredentialType, Scope};
 use crate::api::cluster_aws::Mapping;
 use crate::api::conditions::{ConditionType, Verdict};
 use crate::api::{ClusterAccess, Mode};
@@ -61,6 +61,7 @@ impl ClusterKeeper {
             namespace: self.watches.namespace().to_owned(),
             proxy: spec.proxy_url.clone(),
             namespaces: (by_name || permissions.scope == Scope::Cluster).then(|| permissions.namespaces.names.iter().cloned().collect()),
+            tokens: spec.credentials.kind == CredentialType::ServiceAccountToken,
             tolerant: spec.remote.authority == Authority::None,
             manages: spec.remote.authority == Authority::Manage,
             aws_auth: spec.aws.as_ref().is_some_and(|aws| aws.mapping == Mapping::AwsAuth),
@@ -144,7 +145,7 @@ impl Keeper for ClusterKeeper {
         let serves = self.watches.settings.cluster_access.enabled;
         if serves {
             let subject = self.subject(&access);
-            self.known.look(client, &subject).await;
+            Box::pin(self.known.look(client, &subject)).await;
         }
     }
 

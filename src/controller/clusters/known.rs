@@ -96,6 +96,7 @@ pub struct Known {
 }
 
 /// Whose it is, and what of it is looked at.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Subject {
     /// Where everything of it is.
     pub id: Identity,
@@ -105,6 +106,8 @@ pub struct Subject {
     pub proxy: Option<String>,
     /// The namespaces there by name; `None`: all of them.
     pub namespaces: Option<std::collections::BTreeSet<String>>,
+    /// Whether Argo CD comes by a token: with another credential there is nothing there to which one is bound, and no right to look for it.
+    pub tokens: bool,
     /// Whether others keep the rights.
     pub tolerant: bool,
     /// Whether the operator writes roles there.
@@ -156,7 +159,7 @@ impl Known {
                 self.aws = Some(identities::look(client, namespace, server.as_deref(), all).await.map(Arc::new));
             }
         }
-        self.look_there(subject).await;
+        Box::pin(self.look_there(subject)).await;
     }
 
     /// A token that is in the Secret need not be kept here as well.
@@ -200,7 +203,7 @@ impl Known {
         let asked = Asked {
             cluster_uid: view.cluster_uid.clone(),
             namespaces: subject.namespaces.clone(),
-            anchors: (subject.id.namespace.clone(), subject.id.anchors.clone()),
+            anchors: subject.tokens.then(|| (subject.id.namespace.clone(), subject.id.anchors.clone())),
             tolerant: subject.tolerant,
             manages: subject.manages,
             aws_auth: subject.aws_auth,
@@ -208,7 +211,7 @@ impl Known {
             command: manager::command(&subject.id.cluster, &subject.namespace, false),
         };
         let known = asked.discovery.is_some();
-        match look::look(&connection.client, &asked).await {
+        match Box::pin(look::look(&connection.client, &asked)).await {
             Ok(remote) => {
                 if let (false, Some(kinds)) = (known, &remote.discovery) {
                     self.kinds = Some((Instant::now(), Arc::clone(kinds)));
@@ -273,31 +276,37 @@ impl Known {
     }
 
     /// The token that was made last.
+    #[must_use]
     pub fn minted(&self) -> Option<Minted> {
         self.made.as_ref().map(|made| Minted { claims: made.token.claims.clone(), proof: Arc::clone(&made.proof) })
     }
 
     /// What the operator's own new token says of itself.
+    #[must_use]
     pub fn own_minted(&self) -> Option<Claims> {
         self.own_made.as_ref().map(|token| token.claims.clone())
     }
 
     /// The uids of the anchors that this process has made: for Argo CD's token, and for the operator's own.
+    #[must_use]
     pub fn fresh(&self) -> (Option<String>, Option<String>) {
         (self.fresh.clone(), self.own_fresh.clone())
     }
 
     /// Why the last token could not be made.
+    #[must_use]
     pub fn failure(&self) -> Option<Failure> {
         self.failure.clone()
     }
 
     /// What the credential of the Secret was seen to be able to do.
+    #[must_use]
     pub fn proof(&self) -> Option<Result<Arc<Proof>, String>> {
         self.proof.clone()
     }
 
     /// Whether the remote cluster has refused the credential that is in the Secret now.
+    #[must_use]
     pub fn refused(&self) -> bool {
         self.refused.is_some() && self.refused == self.secret_version()
     }
@@ -311,11 +320,13 @@ impl Known {
     }
 
     /// The Secret as it was read last, with what is secret of it.
+    #[must_use]
     pub fn whole(&self) -> Option<&Whole> {
         self.secret.as_ref()?.as_ref().ok()?.as_ref()
     }
 
     /// The token that was made last, and the operator's own.
+    #[must_use]
     pub fn tokens(&self) -> (Option<&Zeroizing<String>>, Option<&Zeroizing<String>>) {
         (self.made.as_ref().map(|made| &made.token.token), self.own_made.as_ref().map(|token| &token.token))
     }
@@ -385,6 +396,7 @@ impl Known {
     }
 
     /// Whether a token was made that is not in the Secret yet.
+    #[must_use]
     pub fn has_made(&self) -> bool {
         self.made.is_some()
     }
@@ -447,6 +459,11 @@ impl Known {
         let of = version(whole);
         if let Some(connection) = self.argocd.as_ref().filter(|connection| connection.of == of) {
             return Ok(Some(connection.client.clone()));
+        }
+        // The credential is for the server that the Secret names, and shown to no other.
+        let server = whole.get("server").and_then(|server| std::str::from_utf8(server).ok()).map(|server| server.trim_end_matches('/'));
+        if server != Some(subject.id.server.as_str()) {
+            return Err("the cluster Secret is for another server, so its credential is not sent to this one".to_owned());
         }
         let Some(login) = whole.login() else { return Ok(None) };
         let client = connect::as_argocd(&subject.id.server, subject.proxy.as_deref(), &login)?;
