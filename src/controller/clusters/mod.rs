@@ -107,7 +107,9 @@ impl Clusters {
                         Loop { cluster: self.cluster(&name), touched, task: tasks.spawn(keep) }
                     });
                 }
-                loops.values().for_each(|one| one.touched.notify_one());
+                for one in loops.values() {
+                    one.touched.notify_one();
+                }
             }
             let pause = if settled { AGAIN } else { LISTING };
             tokio::select! {
