@@ -88,13 +88,20 @@ async fn argo_cd_leaves_out_what_it_may_not_read_and_takes_a_dead_credential_for
 
     // Whoever replaces it goes on, and so does the Application.
     bench.release.kubelet.signal_operator("CONT");
-    hub.commit(APPLICATION, 3).await;
-    hub.arrives(APPLICATION, 3).await;
+    eventually("another credential", WITHIN, || async {
+        let now = bench.cluster_secret().await.map(|secret| token(&secret));
+        that(now.is_some_and(|now| now != dead), || bench.log())
+    })
+    .await;
+    // Argo CD would look again by itself, after some minutes.
     eventually("the error is gone", WITHIN, || async {
+        hub.refresh(APPLICATION).await;
         let status = hub.status(APPLICATION).await?;
         that(errors(&status).is_empty(), || status.to_string())
     })
     .await;
+    hub.commit(APPLICATION, 3).await;
+    hub.arrives(APPLICATION, 3).await;
     // That the roles do not know the new kind is said some minutes later; by then or not, the cluster is served.
     bench.condition("ObservedByArgoCD", "True", "NoErrors").await;
 }
