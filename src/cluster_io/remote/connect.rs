@@ -14,6 +14,7 @@ use crate::api::conditions::{Reason, Verdict};
 use crate::cluster_io::RequestError;
 use crate::clusters::names::manager_key;
 use crate::clusters::secret::{Login, Whole};
+use crate::hidden::hide;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -135,15 +136,19 @@ pub fn verdict(error: &RequestError, command: &str) -> Verdict {
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
+    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
+        // It has what went wrong inside, not as its source; and that may be another one.
+        let io: Option<&'a std::io::Error> = (*error).downcast_ref();
+        match io.and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => (*error).source(),
+        }
+    })
 }
 
-/// The error of TLS among the causes. An `io::Error` has it inside, not as its source.
+/// The error of TLS among the causes.
 fn tls(error: &kube::Error) -> Option<String> {
-    causes(error).find_map(|cause| {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref).and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        inner.or_else(|| cause.downcast_ref::<rustls::Error>()).map(ToString::to_string)
-    })
+    causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>()).map(ToString::to_string)
 }
 
 fn is_timeout(error: &kube::Error) -> bool {
@@ -151,5 +156,26 @@ fn is_timeout(error: &kube::Error) -> bool {
 }
 
 fn last(error: &kube::Error) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
+    causes(error).last().map(|cause| hide(&cause.to_string()).into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn an_error_of_tls_is_one_however_deep_it_is_in_errors_of_the_network() {
+        let error = rustls::Error::InvalidCertificate(rustls::CertificateError::BadSignature);
+        let at = |depth: usize| (0..depth).fold(io::Error::new(io::ErrorKind::InvalidData, error.clone()), |inner, _| io::Error::other(inner));
+        for depth in 0..3 {
+            let source = Box::new(kube::Error::Service(Box::new(at(depth))));
+            let verdict = verdict(&RequestError::Api { action: "get".to_owned(), source }, "command");
+            assert_eq!(verdict.reason, Reason::TLSFailed, "{depth}: {}", verdict.message);
+            assert!(verdict.message.contains("BadSignature"), "{}", verdict.message);
+        }
+        let source = Box::new(kube::Error::Service(Box::new(io::Error::other(io::Error::from(io::ErrorKind::TimedOut)))));
+        assert_eq!(verdict(&RequestError::Api { action: "get".to_owned(), source }, "command").reason, Reason::Timeout);
+    }
 }
