@@ -3,6 +3,7 @@
 //!
 //! * [`token`]: a credential for what is declared, and nothing left after it.
 //! * [`killed`]: the operator dies at every one of its writes.
+//! * [`untold`]: what is secret is told nowhere, also where everything fails.
 //! * [`bench`] is what they share.
 #![allow(
     clippy::unwrap_used,
@@ -18,3 +19,4 @@ mod support;
 mod bench;
 mod killed;
 mod token;
+mod untold;
