@@ -84,8 +84,8 @@ owners.run = $(need_tools) && $(guard) $(CARGO) test --locked --test owners
 agent: ## live resources through a real argocd-agent, its principal and its agent on two API servers
 agent.run = $(need_tools) && $(guard) $(CARGO) test --locked --test agent
 
-terminal: ## terminals through a real Argo CD, on two Kubernetes versions
-terminal.run = $(need_tools) && tests/tools/debian && $(guard) $(CARGO) test --locked --test terminal --test terminal-older-kubernetes --test terminal-explain
+terminal: ## terminals through a real Argo CD, on two Kubernetes versions, and on a remote cluster
+terminal.run = $(need_tools) && tests/tools/debian && $(guard) $(CARGO) test --locked --test terminal --test terminal-older-kubernetes --test terminal-explain --test terminal-remote
 
 documents: ## what the documents say is true, and the code's own documentation builds
 documents.run = $(need_tools) && $(guard) $(CARGO) test --locked --test documents && $(CARGO) test --locked --doc \

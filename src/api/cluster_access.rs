@@ -30,6 +30,7 @@ use super::time::{Validity, Window};
     validation = Rule::new("self.spec.server == oldSelf.spec.server").message("server cannot be changed; delete the object and create another"),
     validation = Rule::new("has(self.spec.adoptSecret) == has(oldSelf.spec.adoptSecret) && (!has(self.spec.adoptSecret) || self.spec.adoptSecret == oldSelf.spec.adoptSecret)").message("adoptSecret cannot be changed; delete the object and create another"),
     validation = Rule::new("self.spec.credentials.type == oldSelf.spec.credentials.type").message("credentials.type cannot be changed; delete the object and create another"),
+    validation = Rule::new("self.spec.credentials.serviceAccount == oldSelf.spec.credentials.serviceAccount").message("credentials.serviceAccount cannot be changed: tokens of the former one would stay; delete the object and create another"),
     validation = Rule::new("(self.spec.credentials.type == 'EKS') == has(self.spec.aws)").message("the block aws belongs to credentials.type: EKS, and that type needs it"),
     validation = Rule::new("self.spec.credentials.type != 'Existing' || has(self.spec.adoptSecret)").message("credentials.type: Existing needs adoptSecret: it says whose credential is verified"),
     validation = Rule::new("self.spec.credentials.type != 'Existing' || self.spec.remote.authority == 'None'").message("credentials.type: Existing verifies only, so remote.authority must be None"),
@@ -57,10 +58,11 @@ pub struct ClusterAccessSpec {
 
     /// Labels of the cluster Secret, by which ApplicationSets choose clusters. Those of Argo CD itself cannot be set.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32))]
+    #[schemars(extend("maxProperties" = 32), transform = bound_labels)]
     #[x_kube(
-        validation = Rule::new("self.all(k, size(k) <= 317 && size(self[k]) <= 63)").message("a label has at most 317 characters in its name and 63 in its value"),
-        validation = Rule::new("self.all(k, !k.matches('^(argocd[^/]*\\\\.)?argoproj(-labs)?\\\\.io/') && !k.contains('argoproj') && !k.startsWith('argocd-access.dev/'))").message("labels of Argo CD (argoproj) and of this operator (argocd-access.dev) cannot be set")
+        validation = Rule::new("self.all(k, size(k) <= 317 && k.matches('^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$'))").message("labels must have names that Kubernetes takes, such as env or example.com/env"),
+        validation = Rule::new("self.all(k, self[k].matches('^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$'))").message("labels must have values that Kubernetes takes: letters, digits, and - _ . between them"),
+        validation = Rule::new("self.all(k, !k.contains('argoproj') && !k.startsWith('argocd-access.dev/'))").message("labels of Argo CD (argoproj) and of this operator (argocd-access.dev) cannot be set")
     )]
     pub labels: BTreeMap<String, String>,
 
@@ -125,6 +127,10 @@ pub struct ClusterAccessSpec {
     pub reason: Option<String>,
 }
 
+fn bound_labels(schema: &mut schemars::Schema) {
+    schema.insert("additionalProperties".to_owned(), serde_json::json!({"type": "string", "maxLength": 63}));
+}
+
 /// By which credential Argo CD comes to the remote cluster.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -138,18 +144,18 @@ pub struct Credentials {
     #[serde(default, rename = "type")]
     pub kind: CredentialType,
 
-    /// The ServiceAccount in the remote cluster whose token it is; the bootstrap makes it.
+    /// The ServiceAccount in the remote cluster whose token it is; the bootstrap makes it. It cannot be changed.
     #[serde(default)]
     pub service_account: ServiceAccountRef,
 
     /// How long a token is to live, such as `24h`. The remote cluster may give less; what it gives counts.
     #[serde(default = "a_day")]
-    #[schemars(length(min = 2, max = 16), regex(pattern = "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"))]
+    #[schemars(length(min = 2, max = 16), regex(pattern = "^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$"))]
     pub lifetime: String,
 
-    /// How long the former token stays valid after it was replaced.
+    /// How long the former token stays valid after it was replaced; half of what a token lives at most.
     #[serde(default = "ten_minutes")]
-    #[schemars(length(min = 2, max = 16), regex(pattern = "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"))]
+    #[schemars(length(min = 2, max = 16), regex(pattern = "^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$"))]
     pub overlap: String,
 }
 
@@ -235,7 +241,7 @@ pub enum Authority {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.scope != 'Namespaces' || (has(self.namespaces.names) && size(self.namespaces.names) > 0) || has(self.namespaces.selector)").message("scope: Namespaces needs namespaces.names or namespaces.selector: they say where"),
-    validation = Rule::new("self.scope != 'Cluster' || (!has(self.namespaces.names) && !has(self.namespaces.selector))").message("namespaces has no meaning with scope: Cluster; remove it"),
+    validation = Rule::new("self.scope != 'Cluster' || ((!has(self.namespaces.names) || size(self.namespaces.names) == 0) && !has(self.namespaces.selector))").message("namespaces has no meaning with scope: Cluster; remove it"),
     validation = Rule::new("!has(self.namespaces.names) || size(self.namespaces.names) <= 128").message("namespaces.names may have at most 128 entries; Argo CD lists each of them by itself"),
     validation = Rule::new("self.read != 'Wildcard' || self.secrets == 'Deploy'").message("read: Wildcard reads every Secret too; say secrets: Deploy, or leave it")
 )]

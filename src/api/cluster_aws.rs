@@ -59,7 +59,7 @@ pub struct Hub {
     pub partition: Partition,
     /// The account.
     #[serde(rename = "accountID")]
-    #[schemars(regex(pattern = "^[0-9]{12}$"))]
+    #[schemars(length(min = 12, max = 12), regex(pattern = "^[0-9]{12}$"))]
     pub account_id: String,
     /// The region.
     #[schemars(length(min = 1, max = 32), regex(pattern = "^[a-z]{2,}(-[a-z]+)+-[0-9]+$"))]
@@ -127,7 +127,7 @@ impl Partition {
 pub struct Spoke {
     /// The account.
     #[serde(rename = "accountID")]
-    #[schemars(regex(pattern = "^[0-9]{12}$"))]
+    #[schemars(length(min = 12, max = 12), regex(pattern = "^[0-9]{12}$"))]
     pub account_id: String,
     /// The region.
     #[schemars(length(min = 1, max = 32), regex(pattern = "^[a-z]{2,}(-[a-z]+)+-[0-9]+$"))]

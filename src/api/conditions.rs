@@ -248,7 +248,7 @@ reasons! {
     Pending,
     /// Withdrawn, as declared.
     Withdrawn,
-    /// Proven by SubjectAccessReview in each namespace.
+    /// Proven in each namespace: by SubjectAccessReview, or in another cluster by the status of its ClusterAccess.
     Proven,
     /// Proven, but the right would exist without this object too: somebody else granted it.
     OpenByOthers,
@@ -331,7 +331,7 @@ reasons! {
     Resolved,
     /// The API server does not know a kind that an Application has; status.notGranted names it.
     KindUnknown,
-    /// The Applications have more kinds and namespaces than an object may grant; nothing is granted by it.
+    /// There are more kinds and namespaces than an object may grant; nothing is granted by it.
     TooMany,
     /// What decides over it cannot be read: the ConfigMap of the agent, the projects, or what the API server offers.
     SettingsUnreadable,
@@ -341,11 +341,11 @@ reasons! {
     ForeignObject,
     /// It was not reviewed.
     NotChecked,
-    /// The agent may do something to resources of every kind, by a wildcard that no object declares.
+    /// The agent, or the credential, may do something to resources of every kind, by a wildcard that no object declares.
     HoldsWildcard,
-    /// The agent may read Secrets that no object declares.
+    /// The agent, or the credential, may read Secrets that no object declares.
     HoldsSecrets,
-    /// The agent may open terminals where no object says so.
+    /// The agent, or the credential, may open terminals where no object says so.
     HoldsExec,
     /// The agent may change resources where no object says so.
     HoldsWrite,

@@ -9,6 +9,8 @@ use kube::CustomResourceExt;
 pub mod cluster_access;
 pub mod cluster_aws;
 pub mod cluster_status;
+#[cfg(test)]
+mod cluster_tests;
 pub mod common;
 pub mod conditions;
 pub mod exec_access;

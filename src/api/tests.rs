@@ -4,7 +4,7 @@
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
-use super::{ConditionType, ExecAccess, IngressMode, LiveResourceAccess, Mode, Reason, ServerScope, SubjectKind};
+use super::{ClusterAccess, ConditionType, ExecAccess, IngressMode, LiveResourceAccess, Mode, Reason, ServerScope, SubjectKind};
 
 /// A valid object with this value at this place of the spec.
 fn with(pointer: &str, value: Value) -> ExecAccess {
@@ -185,7 +185,7 @@ fn walk(schema: &Value, at: &str, look: &mut impl FnMut(&Value, &str)) {
 }
 
 fn everywhere(look: &mut impl FnMut(&Value, &str)) {
-    for schema in [schema::<ExecAccess>(), schema::<LiveResourceAccess>()] {
+    for schema in [schema::<ExecAccess>(), schema::<LiveResourceAccess>(), schema::<ClusterAccess>()] {
         walk(&schema, "", look);
     }
 }
@@ -263,5 +263,12 @@ fn reasons_and_condition_types_are_words_that_kubernetes_accepts() {
     }
     let words: std::collections::BTreeSet<&str> = ConditionType::ALL.map(ConditionType::as_str).into();
     assert_eq!(words.len(), ConditionType::ALL.len());
-    assert!(ConditionType::EXEC.iter().chain(&ConditionType::AGENT).all(|kind| words.contains(kind.as_str())));
+    assert!(
+        ConditionType::EXEC
+            .iter()
+            .chain(&ConditionType::AGENT)
+            .chain(&ConditionType::PRINCIPAL)
+            .chain(&ConditionType::CLUSTER)
+            .all(|kind| words.contains(kind.as_str()))
+    );
 }

@@ -69,7 +69,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// When something could not be taken back in time; what, and what to do.
 pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     if !args.all {
-        return Err(CliError::Usage("say --all: restore takes back the access of every ExecAccess and LiveResourceAccess of the instance"));
+        return Err(CliError::Usage(match args.serve.serve {
+            Serve::Access => "say --all: restore takes back the access of every ExecAccess and LiveResourceAccess of the instance",
+            Serve::Clusters => "say --all: restore takes back what every ClusterAccess of the instance has given",
+        }));
     }
     let (client, namespace) = connect().await?;
     let mut config = args.instance.load(&namespace)?;
@@ -78,6 +81,8 @@ pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
         // looked at under their usual names.
         config.instances.iter_mut().for_each(|instance| instance.server_roles = ServerRoles::InPlace);
     }
+    // What was given is taken back whether or not it would be given now; only what is served is looked at.
+    config.instances.iter_mut().for_each(|instance| instance.cluster_access.enabled = true);
     let deadline = Instant::now() + args.timeout;
     if let Some(name) = &args.operator_deployment {
         stop_operator(&client, args.instance.namespace.as_deref().unwrap_or(&namespace), name, deadline).await?;
@@ -136,7 +141,7 @@ async fn restore_clusters(client: &Client, args: &RestoreArgs, config: &Config, 
             None => return vec![Err(CliError::Restore(format!("the ClusterAccess objects in {} cannot be seen", instance.namespace)))],
         }
     }
-    let one = async |keeper| withdraw(rounds(client, keeper), &told, deadline).await;
+    let one = async |keeper| Box::pin(withdraw(rounds(client, keeper), &told, deadline)).await;
     futures::future::join_all(all.into_iter().map(one)).await
 }
 

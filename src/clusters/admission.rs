@@ -11,6 +11,7 @@ use crate::reconcile::clock::Clock;
 use crate::reconcile::stop;
 
 /// One object, judged.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The object.
@@ -29,6 +30,8 @@ pub struct Case {
     pub effective: bool,
     /// Whether everything of it is to go.
     pub going: bool,
+    /// Whether its permissions would be in effect if it were not.
+    pub lasting: bool,
 }
 
 impl Case {
@@ -44,6 +47,7 @@ impl Case {
 #[must_use]
 pub fn judge(world: &World, access: &Arc<ClusterAccess>, clock: Clock) -> Case {
     let judged = grant::parse(access, &world.settings).and_then(|grant| alone(world, access, &grant).map(|()| grant));
+    let judged = judged.and_then(|grant| not_the_hub(world).map(|()| grant));
     let (accepted, grant) = match judged {
         Ok(grant) => (Verdict::yes(Reason::Valid, "valid, and within the limits of this instance"), Some(grant)),
         Err(refusal) => (refusal, None),
@@ -58,16 +62,33 @@ pub fn judge(world: &World, access: &Arc<ClusterAccess>, clock: Clock) -> Case {
         mode: access.spec.mode,
     };
     let refused = "the object has no permissions in the remote cluster, since it is not accepted";
-    let Standing { active, effective, .. } = stand(&circumstances, &accepted, grant.as_ref().map(|grant| &grant.times), clock, refused);
+    let times = grant.as_ref().map(|grant| &grant.times);
+    let Standing { active, effective, .. } = stand(&circumstances, &accepted, times, clock, refused);
     let going = deleted || world.ending();
+    let otherwise = Circumstances { deleted: false, instance_going: false, withdraw_all: false, ..circumstances };
+    let lasting = stand(&otherwise, &accepted, times, clock, refused).effective;
     let kept = accepted.holds() && !going && world.settings.cluster_access.enabled && access.spec.mode == crate::api::Mode::Enforce;
-    Case { id: Identity::of(access), access: Arc::clone(access), accepted, active, grant, kept, effective, going }
+    Case { id: Identity::of(access), access: Arc::clone(access), accepted, active, grant, kept, effective, going, lasting }
 }
 
 /// What is said while the resource is not served.
 fn not_enabled(world: &World) -> Option<Verdict> {
     let message = "ClusterAccess is not served by this installation of the operator; the platform admin sets the Helm value clusterAccess.enabled";
     (!world.settings.cluster_access.enabled).then(|| Verdict::no(Reason::NotEnabled, message))
+}
+
+/// Behind whatever address: the cluster in which Argo CD runs is known by the uid of its namespace kube-system.
+fn not_the_hub(world: &World) -> Result<(), Verdict> {
+    let manager = world.manager.as_ref().ok().and_then(Option::as_ref);
+    let system = world.exec.namespaces.iter().flatten().find(|namespace| namespace.metadata.name.as_deref() == Some("kube-system"));
+    let uid = system.and_then(|namespace| namespace.metadata.uid.as_deref());
+    match (manager, uid) {
+        (Some(manager), Some(uid)) if manager.cluster_uid == uid => Err(Verdict::no(
+            Reason::Invalid,
+            "spec.server leads to the cluster in which Argo CD runs; what counts there is the right of Argo CD's own ServiceAccounts",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// An older object has the same cluster: the name in Argo CD, the address, or the Secret.

@@ -148,7 +148,7 @@ pub fn keep(
         });
     }
     let verdict = match view {
-        Some(view) if stands && view.before == Memory::Spoilt && grant.id.adopted => lost(&grant.id),
+        Some(view) if stands && view.before != Memory::Whole && grant.id.adopted => lost(&grant.id),
         Some(_) if stands && grant.id.adopted => {
             Verdict::yes(Reason::Adopted, format!("Secret {} was taken over; it is given back in the end", grant.id.secret))
         }
@@ -358,9 +358,11 @@ pub fn withdraw(world: &World, case: &Case) -> Folded {
         Ok(applications) if !applications.is_empty() => {
             let names: Vec<String> = applications.iter().take(3).map(|a| name(&a.metadata)).collect();
             let more = if applications.len() > names.len() { format!(" and {} more", applications.len() - names.len()) } else { String::new() };
+            let until = super::tokens::current(world).map(|claims| format!(" (at most until {}: it is not replaced any more)", claims.expires_at));
             let message = format!(
-                "Applications still go to the cluster: {}{more}; delete them or send them elsewhere. Its terminals are closed; the Secret and its credential stay until then",
-                names.join(", ")
+                "Applications still go to the cluster: {}{more}; delete them or send them elsewhere. Its terminals are closed; the Secret and its credential stay until then{}",
+                names.join(", "),
+                until.unwrap_or_default()
             );
             folded(Vec::new(), Verdict::no(Reason::InUse, message))
         }

@@ -5,7 +5,7 @@
 //! of itself, so that a process that begins in the middle goes on with it. An anchor that no token of ours is known to be bound to is made
 //! anew: a process that died may have had one.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use sha2::{Digest, Sha256};
 
 use super::claims::{Bound, Claims};
@@ -20,7 +20,7 @@ pub const RENEW_MANAGER: (i64, i64) = (50, 10);
 pub struct Terms {
     /// Who it must be.
     pub subject: String,
-    /// How long the former one stays valid.
+    /// How long the former one stays valid, half of a life at most.
     pub overlap: SignedDuration,
     /// What was issued before is replaced.
     pub rotate_after: Option<Timestamp>,
@@ -117,12 +117,16 @@ pub fn life(terms: &Terms, sight: Sight<'_>) -> Life {
         Some(claims) if claims.expires_at <= sight.now => State::Expired,
         Some(_) if !alive || sight.refused => State::Revoked,
         Some(claims) => {
-            let until = claims.issued_at.checked_add(terms.overlap).unwrap_or(claims.issued_at);
+            // While the former one is kept no anchor is free: it must be over before the next replacement is due.
+            let overlap = terms.overlap.min(SignedDuration::from_secs(claims.life() / 2));
+            let until = claims.issued_at.checked_add(overlap).unwrap_or(claims.issued_at);
             if there.is_some() && sight.now < until { State::Overlap(until) } else { State::Valid }
         }
     };
     let renew = sight.current.filter(|_| state.is_usable()).map(|claims| renew_at(claims, terms));
-    let demanded = sight.current.is_some_and(|claims| terms.rotate_after.is_some_and(|at| claims.issued_at < at && at <= sight.now));
+    // A token says when it was issued in whole seconds: one that is made for a demand must not look older than that.
+    let demand = terms.rotate_after.map(|at| at.round(TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Ceil)).unwrap_or(at));
+    let demanded = sight.current.is_some_and(|claims| demand.is_some_and(|at| claims.issued_at < at && at <= sight.now));
     let due = !state.is_usable() || demanded || renew.is_some_and(|at| at <= sight.now);
     let fresh = there.is_some() && there == sight.fresh;
     let mut life = Life { state, renew_at: renew, next: None, make: None, mint: None, retire: Vec::new() };
@@ -140,7 +144,7 @@ pub fn life(terms: &Terms, sight: Sight<'_>) -> Life {
         life.retire.extend(Some(second).filter(|s| sight.anchors.get(*s).copied().flatten().is_some()));
     }
     let until = if let State::Overlap(until) = state { Some(until) } else { None };
-    let wanted = terms.rotate_after.filter(|at| *at > sight.now);
+    let wanted = demand.filter(|at| *at > sight.now);
     life.next = [until, renew, sight.current.map(|c| c.expires_at), wanted].into_iter().flatten().filter(|at| *at > sight.now).min();
     life
 }

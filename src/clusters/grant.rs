@@ -140,14 +140,23 @@ pub fn parse(access: &ClusterAccess, settings: &InstanceConfig) -> Result<Grant,
         return Err(invalid("spec.name in-cluster is Argo CD's name of the cluster that it runs in; choose another"));
     }
     let permissions = &spec.permissions;
+    labels(&spec.labels)?;
     places(permissions)?;
     rights::refuse(permissions)?;
     if permissions.scope == Scope::Cluster && !settings.limits.allow_cluster_scope {
         return Err(limits::limit("this instance does not allow permissions.scope Cluster (limit allowClusterScope); name the namespaces"));
     }
+    if spec.aws.is_some() && spec.credentials.kind != CredentialType::Eks {
+        return Err(invalid("the block aws belongs to credentials.type EKS"));
+    }
     let credential = match spec.credentials.kind {
         CredentialType::ServiceAccountToken => Credential::Token(token(access)?),
-        CredentialType::Existing => Credential::Existing,
+        CredentialType::Existing => {
+            if spec.adopt_secret.is_none() || spec.remote.authority != Authority::None {
+                return Err(invalid("credentials.type Existing verifies only: it needs adoptSecret, and remote.authority None"));
+            }
+            Credential::Existing
+        }
         CredentialType::Eks => {
             let aws = spec.aws.clone().ok_or_else(|| invalid("credentials.type EKS needs the block aws"))?;
             if aws.group.starts_with("system:") {
@@ -180,6 +189,14 @@ fn server(text: &str) -> Result<(), Refusal> {
         return Err(invalid("spec.server is the cluster in which Argo CD runs; what counts there is the right of Argo CD's own ServiceAccounts"));
     }
     Ok(())
+}
+
+/// Labels of Argo CD say what a Secret is to it, and ours say whose it is.
+fn labels(labels: &BTreeMap<String, String>) -> Result<(), Refusal> {
+    match labels.keys().find(|key| key.contains("argoproj") || key.starts_with("argocd-access.dev/")) {
+        Some(key) => Err(invalid(format!("spec.labels: {key} is a label of Argo CD or of this operator, and cannot be set"))),
+        None => Ok(()),
+    }
 }
 
 fn places(permissions: &Permissions) -> Result<(), Refusal> {

@@ -70,6 +70,8 @@ pub struct Outlook {
     pub excess: Vec<RemoteRight>,
     /// What is left on a cluster that does not answer.
     pub pending: Vec<String>,
+    /// What of an object that is to go was seen on a cluster that answers.
+    pub left: Vec<String>,
     /// When it begins or ends next.
     pub next_transition: Option<Timestamp>,
     /// In Observe mode: what would change.
@@ -109,6 +111,7 @@ pub(super) fn outlook(world: &World, case: &Case, sum: &Sum, held: Option<&Verdi
         missing: judged.map(|judged| judged.missing.iter().cloned().collect()).unwrap_or_default(),
         excess: judged.map(|judged| judged.excess.keys().cloned().collect()).unwrap_or_default(),
         pending: pending(world, case, sum),
+        left: left(world, case),
         next_transition: times.filter(|_| !case.going).and_then(|times| times.next_transition(clock)),
         changes,
         waits: effective.is_some() && world.remote.is_ok() && (world.proof.is_none() || judged.is_some_and(|j| !j.missing.is_empty())),
@@ -311,12 +314,13 @@ fn cluster(world: &World, case: &Case) -> ClusterFound {
 
 fn found(world: &World, case: &Case, sum: &Sum) -> CredentialFound {
     let before = case.access.status.as_ref().and_then(|status| status.credential.clone()).unwrap_or_default();
+    if case.going {
+        // What Argo CD had lives on until its anchor is gone, whether or not the Secret is.
+        return before;
+    }
     let manager_expires_at = world.manager.as_ref().ok().and_then(|m| m.as_ref()?.expires_at).map(Time).or(before.manager_expires_at.clone());
     let claims = tokens::current(world);
-    let Some(claims) = claims else {
-        // What Argo CD had lives on where it cannot be revoked.
-        return if case.going && world.remote.is_err() { before } else { CredentialFound { manager_expires_at, ..CredentialFound::default() } };
-    };
+    let Some(claims) = claims else { return CredentialFound { manager_expires_at, ..CredentialFound::default() } };
     CredentialFound {
         subject: Some(claims.subject.clone()),
         granted_seconds: Some(claims.life()),
@@ -348,6 +352,14 @@ fn namespaces(grant: &Grant, sum: &Sum, effective: bool) -> Vec<RemoteNamespace>
         }
     };
     declared.iter().chain(&listed.iter().filter(|name| !declared.contains(name)).collect::<Vec<_>>()).map(one).collect()
+}
+
+/// What of an object that is to go is still there, where that can be seen.
+fn left(world: &World, case: &Case) -> Vec<String> {
+    let remote = world.remote.as_ref().ok().filter(|_| case.going);
+    remote
+        .map(|remote| remote.owned(&case.id.owner, (&case.id.namespace, &case.id.anchors)).iter().map(ToString::to_string).collect())
+        .unwrap_or_default()
 }
 
 /// What is left on a cluster that does not answer: what the status said that there was.

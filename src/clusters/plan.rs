@@ -162,7 +162,7 @@ pub fn plan(world: &World, now: Timestamp) -> Plan<Prepared> {
     let ready = plan.writes.is_empty() && held.is_none() && is_held;
     plan.mint = sum.mint.clone().filter(|_| ready);
     plan.own = sum.own.mint.clone().filter(|_| ready);
-    plan.prove = sum.prove.clone();
+    plan.prove.clone_from(&sum.prove);
     let times = case.grant.as_ref().filter(|_| !case.going).and_then(|grant| grant.times.next_look(clock));
     let life = sum.credential.as_ref().and_then(|folded| folded.life.next);
     plan.next = [times, life, sum.needs.next, sum.own.next].into_iter().flatten().chain(plan.next).filter(|next| *next > now).min();
@@ -323,28 +323,29 @@ fn ask(declared: &Declared<'_>, subject: Option<&Subject>) -> Ask {
 /// What it takes to take everything away that the object has and is not to have: all of it, where it is to go; else its bindings.
 fn withdraw(world: &World, case: &Case, clock: Clock) -> Sum {
     let mut sum = Sum::default();
-    let keeps_secret = !case.going;
+    let secret = case.going.then(|| cluster_secret::withdraw(world, case));
+    // While Argo CD still uses the cluster, what it deploys there goes on; nobody opens a terminal any more.
+    let waits = case.lasting && secret.as_ref().is_some_and(|secret| secret.verdict.reason == Reason::InUse);
     match &world.remote {
         Ok(remote) => {
-            let folded = bindings::fold(remote, &case.id.owner, None, &BTreeSet::new(), false);
+            let mut folded = bindings::fold(remote, &case.id.owner, None, &BTreeSet::new(), false);
             sum.left.extend(folded.wanted.writes.iter().map(|w| w.target.clone()));
+            folded.wanted.writes.retain(|write| !waits || is_exec(&write.target));
             sum.wanted.add(folded.wanted);
         }
         Err(verdict) => sum.blind = Some(verdict.clone()),
     }
-    if keeps_secret {
-        return sum;
-    }
+    let Some(mut secret) = secret else { return sum };
     if let Some(mut aws) = identity::fold(world, case, clock) {
         let narrow = aws.wanted.writes.iter().filter(|w| w.direction == Direction::Narrow);
         sum.left.extend(narrow.map(|w| w.target.clone()));
+        aws.wanted.writes.retain(|_| !waits);
         sum.wanted.add(std::mem::take(&mut aws.wanted));
         if aws.outlook.is_none() {
             sum.blind = Some(aws.verdict.clone());
         }
         sum.aws = Some(aws);
     }
-    let mut secret = cluster_secret::withdraw(world, case);
     sum.left.extend(secret.wanted.writes.iter().map(|w| w.target.clone()));
     sum.wanted.add(std::mem::take(&mut secret.wanted));
     let is_there = match &world.secret {

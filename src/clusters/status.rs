@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::outlook::Outlook;
+use super::plan::LAYERS;
 use crate::api::ClusterAccessStatus;
 use crate::api::conditions::{ConditionType, Reason, State, Verdict, condition};
 use crate::live::status::failed;
@@ -48,10 +49,16 @@ pub fn status(outlook: &Outlook, failures: &Failures, now: &Time) -> ClusterAcce
         truncated: outlook.namespaces.len() > NAMESPACES,
         missing: cut(&outlook.missing),
         excess: cut(&outlook.excess),
-        pending_remote: outlook.pending.iter().take(RIGHTS).cloned().collect(),
+        pending_remote: pending(outlook, failures).iter().take(RIGHTS).cloned().collect(),
         next_transition: outlook.next_transition.map(Time),
         changes: outlook.changes.clone(),
     }
+}
+
+/// What is left on a cluster that does not answer. That it does not may show only when something is to be taken away there.
+fn pending<'a>(outlook: &'a Outlook, failures: &Failures) -> &'a [String] {
+    let failed = LAYERS.iter().any(|layer| failures.contains_key(layer));
+    if failed { &outlook.left } else { &outlook.pending }
 }
 
 /// The first part that does not hold. Where Argo CD has nothing to say of the cluster, that is only to be known; so is a clock that differs.

@@ -114,7 +114,7 @@ fn uids(anchors: &[Option<ObjectMeta>; 2]) -> [Option<&str>; 2] {
 
 /// An anchor: an empty Secret. It gives nobody anything.
 fn make(target: Target, owner: Option<&str>) -> Write {
-    let labels = owner.map(|owner| json!({OWNER_LABEL: owner})).unwrap_or_else(|| json!({}));
+    let labels = owner.map_or_else(|| json!({}), |owner| json!({OWNER_LABEL: owner}));
     let body = json!({
         "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
         "metadata": {"name": target.name, "namespace": target.namespace, "labels": labels},

@@ -75,24 +75,26 @@ impl World {
     }
 
     /// argocd-cm.
-    #[must_use]
     pub fn argocd_cm(&self) -> &Seen<Option<Arc<ConfigMap>>> {
         &self.exec.argocd_cm
     }
 
-    /// The Applications that go to a cluster.
+    /// The Applications of this instance that go to a cluster. Another Argo CD may know another cluster by the same name.
     ///
     /// # Errors
     /// When they cannot be seen.
     pub fn applications_on<'a>(&'a self, cluster: &'a str, server: &'a str) -> Seen<Vec<&'a Application>> {
         use crate::exec::remote::Cluster;
         let all = self.exec.applications.as_ref().map_err(Clone::clone)?;
+        let argocd = self.exec.server().ok().and_then(Result::ok);
+        let is_served = |namespace: &str| namespace == self.namespace() || argocd.as_ref().is_none_or(|server| server.serves(namespace));
+        let served = |app: &&Arc<Application>| is_served(app.metadata.namespace.as_deref().unwrap_or_default());
         let goes = |app: &&Arc<Application>| match Cluster::of(&app.spec.destination) {
             Some(Cluster::Name(name)) => name == cluster,
             Some(Cluster::Server(address)) => address == server,
             None => false,
         };
-        Ok(all.iter().filter(goes).map(AsRef::as_ref).collect())
+        Ok(all.iter().filter(goes).filter(served).map(AsRef::as_ref).collect())
     }
 
     /// Whether everything is withdrawn, whatever is declared.

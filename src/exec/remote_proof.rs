@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use serde_json::{Value, json};
 
 use super::admission::Case;
 use super::remote::{self, Cluster};
@@ -46,6 +47,8 @@ pub enum Proof {
         by: Option<By>,
         /// Why.
         why: String,
+        /// No `ExecAccess` needs the terminal there, so that its right is not bound.
+        idle: bool,
     },
     /// The object keeps the terminal from it.
     Refused {
@@ -53,6 +56,8 @@ pub enum Proof {
         by: By,
         /// By what, and what to change.
         why: String,
+        /// The change, as a JSON patch of the object, where it is one.
+        change: Option<Value>,
     },
     /// It is proven in every namespace.
     Proven {
@@ -105,8 +110,8 @@ impl Proof {
 /// Whose terminals, and where.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
-    /// The name of the `ExecAccess`.
-    pub access: &'a str,
+    /// The name of the `ExecAccess` because of which they are to open; `None`: because of any.
+    pub access: Option<&'a str>,
     /// The cluster, as the Applications name it.
     pub cluster: &'a Cluster,
     /// The namespaces there.
@@ -118,7 +123,8 @@ pub struct Asked<'a> {
 /// Proves every other cluster of every object in effect.
 pub fn complete(world: &World, cases: &[Case], clock: Clock, server: &mut BTreeMap<usize, ServerOutlook>) {
     for (index, outlook) in server {
-        let access = cases.get(*index).and_then(|case| case.access.metadata.name.as_deref()).unwrap_or_default();
+        let access = cases.get(*index).and_then(|case| case.access.metadata.name.as_deref());
+        let access = access.or(Some(""));
         let denied = &world.settings.limits.denied_namespaces;
         let one = |(cluster, namespaces): (&Cluster, &BTreeSet<String>)| {
             let asked = Asked { access, cluster, namespaces, denied };
@@ -131,37 +137,36 @@ pub fn complete(world: &World, cases: &[Case], clock: Clock, server: &mut BTreeM
 /// Whether terminals can open on one cluster.
 #[must_use]
 pub fn prove(clusters: &Seen<Vec<Arc<ClusterAccess>>>, asked: Asked<'_>, clock: Clock) -> Proof {
+    let open = |by: Option<By>, why: String| Proof::Open { by, why, idle: false };
     let clusters = match clusters {
         Ok(clusters) => clusters,
-        Err(not_seen) => return Proof::Open { by: None, why: not_seen.to_string() },
+        Err(not_seen) => return open(None, not_seen.to_string()),
     };
     let access = match covering(clusters, asked.cluster) {
         Ok(Some(access)) => access,
         Ok(None) => return Proof::Uncovered,
-        Err(why) => return Proof::Open { by: None, why },
+        Err(why) => return open(None, why),
     };
     let by = By {
         name: access.metadata.name.clone().unwrap_or_default(),
         subject: access.status.as_ref().and_then(|status| status.credential.as_ref()?.subject.clone()),
         binds: access.spec.remote.authority != Authority::None,
     };
-    if let Some(why) = refusal(access, &asked) {
-        return Proof::Refused { by, why };
+    if let Some((why, change)) = refusal(access, &asked) {
+        return Proof::Refused { by, why, change };
     }
     let status = match current(access, clock) {
         Ok(status) => status,
-        Err(why) => return Proof::Open { by: Some(by), why },
+        Err(why) => return open(Some(by), why),
     };
     if asked.namespaces.is_empty() {
-        return Proof::Open { by: Some(by), why: "the Applications name no namespace there, so that there is none to prove".to_owned() };
+        return open(Some(by), "the Applications name no namespace there, so that there is none to prove".to_owned());
     }
-    let answers: Vec<Result<(), Not>> = asked.namespaces.iter().map(|namespace| there(access, status, asked.access, namespace)).collect();
-    let refused = answers.iter().find_map(|answer| if let Err(Not::Ever(why)) = answer { Some(why.clone()) } else { None });
-    let open = answers.iter().find_map(|answer| if let Err(Not::Yet(why)) = answer { Some(why.clone()) } else { None });
-    match (refused, open) {
-        (Some(why), _) => Proof::Refused { by, why },
-        (None, Some(why)) => Proof::Open { by: Some(by), why },
-        (None, None) => Proof::Proven { by },
+    let worst = asked.namespaces.iter().filter_map(|namespace| there(access, status, asked.access, namespace).err()).min();
+    match worst {
+        Some(Not::Ever(why)) => Proof::Refused { by, why, change: None },
+        Some(Not::Yet { why, idle }) => Proof::Open { by: Some(by), why, idle },
+        None => Proof::Proven { by },
     }
 }
 
@@ -201,21 +206,25 @@ fn is_duplicate(access: &ClusterAccess) -> bool {
 }
 
 /// What of an object's declaration keeps terminals from it, whatever its status says.
-fn refusal(access: &ClusterAccess, asked: &Asked<'_>) -> Option<String> {
+fn refusal(access: &ClusterAccess, asked: &Asked<'_>) -> Option<(String, Option<Value>)> {
     let permissions = &access.spec.permissions;
     if permissions.exec == Exec::Never {
-        return Some("its permissions.exec is Never; set it to Auto".to_owned());
+        let change = json!([{"op": "add", "path": "/spec/permissions/exec", "value": "Auto"}]);
+        return Some(("its permissions.exec is Never; set it to Auto".to_owned(), Some(change)));
     }
     if let Some(namespace) = asked.namespaces.iter().find(|n| PROTECTED.contains(&n.as_str())) {
-        return Some(format!("in {namespace} nothing is ever bound; deploy to another namespace"));
+        return Some((format!("in {namespace} nothing is ever bound; deploy to another namespace"), None));
     }
     if let Some(namespace) = asked.namespaces.intersection(asked.denied).next() {
-        return Some(format!("this instance denies the namespace {namespace} (limit deniedNamespaces)"));
+        return Some((format!("this instance denies the namespace {namespace} (limit deniedNamespaces)"), None));
     }
     let named = &permissions.namespaces;
     let fixed = permissions.scope == Scope::Namespaces && named.selector.is_none();
     let left_out = asked.namespaces.iter().find(|n| fixed && !named.names.contains(n));
-    left_out.map(|namespace| format!("its permissions leave out the namespace {namespace}; add it to permissions.namespaces.names"))
+    left_out.map(|namespace| {
+        let change = json!([{"op": "add", "path": "/spec/permissions/namespaces/names/-", "value": namespace}]);
+        (format!("its permissions leave out the namespace {namespace}; add it to permissions.namespaces.names"), Some(change))
+    })
 }
 
 /// The status, where it speaks of what is declared now and says that Argo CD can come at all.
@@ -249,15 +258,21 @@ fn current(access: &ClusterAccess, clock: Clock) -> Result<&ClusterAccessStatus,
     Ok(status)
 }
 
-/// Why a terminal cannot open in a namespace.
+/// Why a terminal cannot open in a namespace, the worst first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Not {
     /// That is declared so.
     Ever(String),
     /// That may change by itself.
-    Yet(String),
+    Yet {
+        /// Nothing needs it.
+        idle: bool,
+        /// Why.
+        why: String,
+    },
 }
 
-fn there(access: &ClusterAccess, status: &ClusterAccessStatus, asking: &str, namespace: &str) -> Result<(), Not> {
+fn there(access: &ClusterAccess, status: &ClusterAccessStatus, asking: Option<&str>, namespace: &str) -> Result<(), Not> {
     let rights = status.conditions.iter().find(|c| c.type_ == "RemoteRBACApplied");
     let applied = rights.is_some_and(|c| c.status == State::True.as_str());
     let remark =
@@ -269,19 +284,23 @@ fn there(access: &ClusterAccess, status: &ClusterAccessStatus, asking: &str, nam
         return Err(if chosen && !named && applied && !status.truncated {
             Not::Ever(format!("its permissions.namespaces.selector does not choose the namespace {namespace}; label it there, or name it"))
         } else {
-            Not::Yet(format!("it says nothing of the namespace {namespace}{remark}"))
+            // With scope Cluster only those namespaces are listed by themselves in which something needs a terminal.
+            let idle = applied && !status.truncated && access.spec.permissions.scope == Scope::Cluster;
+            Not::Yet { idle, why: format!("it says nothing of the namespace {namespace}{remark}") }
         });
     };
-    is_open(access, found, asking).map_err(|why| Not::Yet(format!("{why}{remark}")))
+    let idle = found.exec.is_none() && found.because.is_empty() && access.spec.remote.authority != Authority::None;
+    is_open(access, found, asking).map_err(|why| Not::Yet { idle, why: format!("{why}{remark}") })
 }
 
-fn is_open(access: &ClusterAccess, found: &RemoteNamespace, asking: &str) -> Result<(), String> {
+fn is_open(access: &ClusterAccess, found: &RemoteNamespace, asking: Option<&str>) -> Result<(), String> {
     let namespace = &found.name;
-    let named = found.because.iter().any(|name| name == asking);
+    let named = asking.is_none_or(|asking| found.because.iter().any(|name| name == asking));
     match found.exec {
         None if access.spec.remote.authority == Authority::None => {
             Err(format!("others keep the rights there (remote.authority is None), and whether terminals open in {namespace} is not looked at"))
         }
+        None if found.because.is_empty() => Err(format!("no terminal is bound in {namespace}, since no ExecAccess in effect needs one there (yet)")),
         None => Err(format!("whether a terminal opens in {namespace} is not proven yet")),
         Some(false) => Err(format!("the credential may not open terminals in {namespace}")),
         Some(true) if !named && found.because.len() >= BECAUSE => {

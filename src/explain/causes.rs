@@ -85,6 +85,10 @@ pub enum Cause {
     InClusterDisabled,
     /// Another cluster.
     Remote,
+    /// A `ClusterAccess` keeps it from terminals.
+    ClusterAccessRefuses,
+    /// A `ClusterAccess` does not prove it.
+    ClusterAccessUnproven,
     /// The rights cannot be asked for.
     ReviewForbidden,
     /// No `pods get`.
@@ -137,7 +141,7 @@ impl From<LiveCause> for Cause {
 
 impl Cause {
     /// Those of a terminal, in the order of its links.
-    pub const TERMINAL: [Self; 52] = [
+    pub const TERMINAL: [Self; 54] = [
         Self::NotReadable,
         Self::ServerMissing,
         Self::ServerAmbiguous,
@@ -170,6 +174,8 @@ impl Cause {
         Self::DestinationNone,
         Self::InClusterDisabled,
         Self::Remote,
+        Self::ClusterAccessRefuses,
+        Self::ClusterAccessUnproven,
         Self::ReviewForbidden,
         Self::PodsGet,
         Self::ExecMissing,

@@ -41,6 +41,8 @@ pub struct Observed {
     pub owners: BTreeMap<(String, String), Seen<Vec<OwnerReference>>>,
     /// What argocd-server's ServiceAccount may do in the Pod's namespace.
     pub review: Reviewed,
+    /// When it was looked at.
+    pub now: jiff::Timestamp,
     /// Whether the cluster has the kind `ExecAccess`.
     pub exec_access: bool,
 }

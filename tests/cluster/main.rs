@@ -12,7 +12,7 @@
 //! * [`uninstall`]: removing the operator, with its hooks and without.
 //! * [`live`], [`live_principal`]: live resources, on both sides.
 //! * [`clusters`]: what is done on a remote cluster.
-//! * [`schema`], [`live_schema`]: the CustomResourceDefinitions. [`operator`]: the program itself.
+//! * [`schema`], [`live_schema`], [`cluster_schema`]: the CustomResourceDefinitions. [`operator`]: the program itself.
 //! * [`plan`]: what would change. [`explain`], [`explain_live`]: what keeps a person from a terminal, and from a live resource.
 //! * [`world`] and [`hands`] are what these share; [`bench`] and [`bench_operator`] test the test bench.
 #![allow(
@@ -32,6 +32,7 @@ mod support;
 mod applications;
 mod bench;
 mod bench_operator;
+mod cluster_schema;
 mod clusters;
 mod confinement;
 mod exclusive;

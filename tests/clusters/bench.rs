@@ -94,15 +94,29 @@ impl Bench {
 
     /// Applies what the bootstrap prints in the remote cluster.
     pub async fn bootstrap_rights(&self, spec: &Value) {
+        self.bootstrap_rights_by(spec, &[]).await;
+    }
+
+    async fn bootstrap_rights_by(&self, spec: &Value, arguments: &[&str]) {
         let file = self.remote.folder().join("bootstrap.yaml");
-        std::fs::write(&file, self.printed(spec, &[]).await).unwrap();
+        std::fs::write(&file, self.printed(spec, arguments).await).unwrap();
         self.remote.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", file.to_str().unwrap()]).await.success();
     }
 
     /// Applies the Secret that the bootstrap prints in the hub.
     pub async fn bootstrap_credential(&self, spec: &Value) {
-        let text = self.printed(spec, &["--credential"]).await;
+        self.bootstrap_credential_by(spec, &[]).await;
+    }
+
+    async fn bootstrap_credential_by(&self, spec: &Value, arguments: &[&str]) {
+        let text = self.printed(spec, &[&["--credential"], arguments].concat()).await;
         manifests::apply_text(&self.hub.client(), &self.namespace, &text).await;
+    }
+
+    /// Bootstraps it where the object names another address than the administrator's kubeconfig.
+    pub async fn bootstrap_elsewhere(&self, spec: &Value) {
+        self.bootstrap_rights_by(spec, &["--server-differs"]).await;
+        self.bootstrap_credential_by(spec, &["--server-differs"]).await;
     }
 
     pub fn accesses(&self) -> Api<ClusterAccess> {
@@ -112,6 +126,20 @@ impl Bench {
     /// Applies the declaration.
     pub async fn declare(&self, spec: &Value) {
         self.accesses().patch(CLUSTER, &PatchParams::apply("test").force(), &Patch::Apply(&self.object(spec))).await.unwrap();
+    }
+
+    /// Applies an Application of the project shop with this destination.
+    pub async fn application(&self, name: &str, destination: &Value) {
+        self.application_in(&self.namespace, name, destination).await;
+    }
+
+    /// Applies one in another namespace of the hub.
+    pub async fn application_in(&self, namespace: &str, name: &str, destination: &Value) {
+        let object = json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": name, "namespace": namespace},
+            "spec": {"project": "shop", "source": {"repoURL": "https://example.invalid/x.git", "path": "."}, "destination": destination},
+        });
+        manifests::apply_one(&self.hub.client(), namespace, &serde_json::from_value(object).unwrap(), "test").await;
     }
 
     /// Sets or removes an annotation of the object.
@@ -126,7 +154,12 @@ impl Bench {
 
     /// Waits until a condition has this status and reason, for the present generation.
     pub async fn condition(&self, kind: &str, status: &str, reason: &str) -> ClusterAccessStatus {
-        eventually(&format!("{kind} is {status}/{reason}"), SOON, || async {
+        self.condition_within(SOON, kind, status, reason).await
+    }
+
+    /// The same, for what takes longer.
+    pub async fn condition_within(&self, limit: Duration, kind: &str, status: &str, reason: &str) -> ClusterAccessStatus {
+        eventually(&format!("{kind} is {status}/{reason}"), limit, || async {
             let access = self.accesses().get(CLUSTER).await.map_err(|e| e.to_string())?;
             let found = access.status.clone().unwrap_or_default();
             let current = found.observed_generation == access.metadata.generation;
@@ -142,9 +175,13 @@ impl Bench {
         format!("{all:#?}\n{:#?}\n{:#?}\n{}", found.missing, found.namespaces, self.log())
     }
 
-    /// What the process that serves remote clusters printed.
+    /// What the process that serves remote clusters printed last.
     pub fn log(&self) -> String {
-        self.release.kubelet.operator_log()
+        let all = self.release.kubelet.operators();
+        let mine = all.iter().filter(|operator| operator.arguments.iter().any(|argument| argument.contains("clusters")));
+        let text: String = mine.map(crate::support::kubelet::Container::log).collect();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
     }
 
     /// Waits until everything is in place and proven.
@@ -204,6 +241,24 @@ impl Bench {
         all.extend(secrets.iter().map(|s| format!("Secret {}/{}", s.namespace().unwrap(), s.name_any())));
         all.sort();
         all.into_iter().map(|one| one.replace(&self.shop, "shop")).collect()
+    }
+}
+
+/// Waits until a look sees what is expected.
+#[track_caller]
+pub fn becomes<T, L>(what: &str, limit: Duration, expected: T, look: L) -> impl Future<Output = ()>
+where
+    T: PartialEq + std::fmt::Debug,
+    L: AsyncFn() -> T,
+{
+    let what = what.to_owned();
+    let at = std::panic::Location::caller();
+    async move {
+        eventually(&format!("{what} (asked at {at})"), limit, async || {
+            let seen = look().await;
+            that(seen == expected, || format!("seen: {seen:#?}\nexpected: {expected:#?}"))
+        })
+        .await;
     }
 }
 

@@ -22,6 +22,7 @@ const PAGES: &[(&str, Before)] = &[
     ("docs/how-to/other-owners.md", Before::Granted),
     ("docs/how-to/plan-in-ci.md", Before::Installed),
     ("docs/how-to/project-roles.md", Before::Installed),
+    ("docs/how-to/remote-clusters.md", Before::Remote),
     ("docs/how-to/removing.md", Before::Granted),
     ("docs/how-to/several-instances.md", Before::Granted),
     ("docs/how-to/troubleshooting.md", Before::Granted),
@@ -104,6 +105,11 @@ async fn the_commands_for_several_instances_do_what_the_page_says() {
 }
 
 #[tokio::test]
+async fn the_commands_about_remote_clusters_do_what_the_page_says() {
+    page("docs/how-to/remote-clusters.md").await;
+}
+
+#[tokio::test]
 async fn the_commands_to_remove_it_do_what_the_page_says() {
     page("docs/how-to/removing.md").await;
 }
@@ -155,7 +161,8 @@ async fn page(path: &str) {
         if is_run(&block) {
             let finished = session.run(&block.text).await;
             let said = format!("{}\n{}{}", block.text, finished.stdout, finished.stderr);
-            assert!(finished.status.success(), "{place}: {}\n{said}\n{}", finished.status, session.operator_log());
+            let failed = !finished.status.success();
+            assert!(!failed, "{place}: {}\n{said}\n{}\n{}", finished.status, session.conditions().await, session.operator_log());
             printed = Some(finished.stdout);
         } else if block.language == "bash" {
             printed = None;

@@ -22,9 +22,14 @@ mod support;
 #[allow(dead_code, reason = "a part of it is used here")]
 mod world;
 
+#[path = "../clusters/bench.rs"]
+#[allow(dead_code, reason = "a part of it is used here")]
+mod remote_bench;
+
 mod commands;
 mod demo;
 mod examples;
+mod examples_clusters;
 mod examples_live;
 mod manifests_shown;
 mod markdown;

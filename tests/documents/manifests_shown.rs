@@ -1,5 +1,6 @@
 //! The YAML of the documents: manifests are accepted by the API server, values by the chart. A fragment says so: ```` ```yaml fragment ````.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
@@ -39,7 +40,9 @@ async fn every_manifest_of_the_documents_is_accepted() {
                     team.cp.helm(&["template", "shown", &chart, "--namespace", "argocd", "--values", &file.to_string_lossy()]).await
                 }
                 "fragment" => {
-                    let _is_yaml: Value = serde_yaml::from_str(&block.text).unwrap_or_else(|error| panic!("{place}: {error}"));
+                    for part in serde_yaml::Deserializer::from_str(&block.text) {
+                        let _is_yaml = Value::deserialize(part).unwrap_or_else(|error| panic!("{place}: {error}"));
+                    }
                     continue;
                 }
                 other => panic!("{place}: a block of yaml is a manifest, 'values' or a 'fragment', not {other:?}"),

@@ -62,6 +62,7 @@ pub struct ArgoCd {
     repo_server: String,
     secret_key: Vec<u8>,
     server: Option<Process>,
+    controller: Option<Process>,
     #[allow(dead_code, reason = "kept running")]
     others: Vec<Process>,
     folder: TempDir,
@@ -104,6 +105,7 @@ impl ArgoCd {
             repo_server: format!("127.0.0.1:{repo_server}"),
             secret_key: Vec::new(),
             server: None,
+            controller: None,
             others: Vec::new(),
             folder: reaper::folder("argocd"),
         };
@@ -111,12 +113,18 @@ impl ArgoCd {
         let redis_server = Process::start("redis-server", &tools::path("redis-server"), [&argocd.redis], &[], &log);
         wait_for_port(&redis_server, redis, Duration::from_secs(10)).unwrap_or_else(|message| panic!("{message}"));
         let repo_server_process = argocd.start_repo_server(repo_server);
-        let controller = argocd.start_component("argocd-application-controller", &["--metrics-port", &free_port().to_string()]);
-        argocd.others = vec![redis_server, repo_server_process, controller];
+        argocd.others = vec![redis_server, repo_server_process];
+        argocd.restart_controller();
         argocd.start_server().await;
         argocd.secret_key = secret_key(&client, namespace).await;
         argocd.wait_for_default_project(&client).await;
         argocd
+    }
+
+    /// Ends the application controller and starts it again: it reads every cluster anew.
+    pub fn restart_controller(&mut self) {
+        self.controller = None;
+        self.controller = Some(self.start_component("argocd-application-controller", &["--metrics-port", &free_port().to_string()]));
     }
 
     /// Ends argocd-server and starts it again, as a rollout does: all open terminals end.

@@ -58,6 +58,9 @@ impl Terminal {
             Ok(Err(Error::Protocol(ProtocolError::HandshakeIncomplete))) => {
                 Err(Refused { status: 0, body: "the connection was closed without an answer".to_owned() })
             }
+            Ok(Err(Error::Io(error))) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+                Err(Refused { status: 0, body: "the connection was reset without an answer".to_owned() })
+            }
             Ok(Err(error)) => panic!("open a terminal: {error}"),
             Err(elapsed) => panic!("argocd-server did not answer within {LIMIT:?}: {elapsed}"),
         }

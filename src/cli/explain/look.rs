@@ -62,14 +62,28 @@ pub async fn look(client: &Client, question: &Question) -> Observed {
         ),
     };
     let owners = owners(client, pods.as_deref().unwrap_or_default()).await;
-    Observed { world, application, policies, bindings, validating, mutating, namespace, pods, owners, review, exec_access }
+    Observed {
+        world,
+        application,
+        policies,
+        bindings,
+        validating,
+        mutating,
+        namespace,
+        pods,
+        owners,
+        review,
+        now: jiff::Timestamp::now(),
+        exec_access,
+    }
 }
 
 async fn world(client: &Client, instance: &str) -> World {
     let config_map = |name: &'static str| one(Api::namespaced(client.clone(), instance), "configmaps", name);
     let maps = async { tokio::join!(config_map(ARGOCD_CM), config_map(ARGOCD_RBAC_CM), config_map(ARGOCD_CMD_PARAMS_CM), about(client)) };
-    let (maps, deployments, services, ingresses, http_routes, backend_configs, ingress_classes, projects) = tokio::join!(
+    let (maps, clusters, deployments, services, ingresses, http_routes, backend_configs, ingress_classes, projects) = tokio::join!(
         maps,
+        all(Api::namespaced(client.clone(), instance), "clusteraccesses"),
         all(Api::namespaced(client.clone(), instance), "deployments"),
         all(Api::namespaced(client.clone(), instance), "services"),
         all(Api::namespaced(client.clone(), instance), "ingresses"),
@@ -92,6 +106,7 @@ async fn world(client: &Client, instance: &str) -> World {
         backend_configs,
         ingress_classes,
         projects,
+        clusters,
         ..World::empty(InstanceConfig::of(instance), "")
     }
 }

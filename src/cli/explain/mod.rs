@@ -81,7 +81,7 @@ fn name_of(text: &str) -> Result<String, &'static str> {
 /// When no cluster can be asked, or the answer cannot be written.
 pub async fn run(args: ExplainArgs) -> Result<ExitCode, CliError> {
     match args.what {
-        What::Terminal(args) => terminal::run(args).await,
+        What::Terminal(args) => Box::pin(terminal::run(args)).await,
         What::Live(args) => Box::pin(live::run(args)).await,
     }
 }

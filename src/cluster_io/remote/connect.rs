@@ -123,10 +123,12 @@ pub fn verdict(error: &RequestError, command: &str) -> Verdict {
             Reason::ManagerUnauthorized,
             format!("the operator may not do what the bootstrap allows it ({}); apply it again: {command}", error.chain()),
         ),
-        Some(code) if (300..400).contains(&code) => {
-            Verdict::no(Reason::ConnectionFailed, format!("the server answers with a redirect ({code}), which is not followed"))
-        }
         Some(_) => Verdict::no(Reason::ConnectionFailed, error.chain()),
+        // What it answered instead is not told: it may be anything.
+        None if matches!(source, kube::Error::SerdeError(_)) => Verdict::no(
+            Reason::ConnectionFailed,
+            format!("{error}: the server answers otherwise than a Kubernetes API server does; a redirect, for one, is not followed"),
+        ),
         None => match tls(source) {
             Some(tls) => Verdict::no(Reason::TLSFailed, format!("TLS with the remote cluster fails: {tls}")),
             None if is_timeout(source) => Verdict::no(Reason::Timeout, format!("{error}: no connection within {} s", CONNECT.as_secs())),
@@ -135,14 +137,11 @@ pub fn verdict(error: &RequestError, command: &str) -> Verdict {
     }
 }
 
+/// An error with its causes. An `io::Error` has its own inside, and not as its source; one may be in another.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| {
-        // It has what went wrong inside, not as its source; and that may be another one.
-        let io: Option<&'a std::io::Error> = (*error).downcast_ref();
-        match io.and_then(std::io::Error::get_ref) {
-            Some(inner) => Some(inner as &(dyn Error + 'static)),
-            None => (*error).source(),
-        }
+        let inside = (*error).downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        inside.map(|inside| inside as &(dyn Error + 'static)).or_else(|| (*error).source())
     })
 }
 
@@ -161,21 +160,21 @@ fn last(error: &kube::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
 
+    fn failed(source: kube::Error) -> RequestError {
+        RequestError::Api { action: "get it".to_owned(), source: Box::new(source) }
+    }
+
     #[test]
-    fn an_error_of_tls_is_one_however_deep_it_is_in_errors_of_the_network() {
-        let error = rustls::Error::InvalidCertificate(rustls::CertificateError::BadSignature);
-        let at = |depth: usize| (0..depth).fold(io::Error::new(io::ErrorKind::InvalidData, error.clone()), |inner, _| io::Error::other(inner));
-        for depth in 0..3 {
-            let source = Box::new(kube::Error::Service(Box::new(at(depth))));
-            let verdict = verdict(&RequestError::Api { action: "get".to_owned(), source }, "command");
-            assert_eq!(verdict.reason, Reason::TLSFailed, "{depth}: {}", verdict.message);
-            assert!(verdict.message.contains("BadSignature"), "{}", verdict.message);
+    fn a_failure_of_tls_is_found_however_deep_it_is_and_a_connection_that_times_out_is_told_apart() {
+        let tls = || rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let deep = std::io::Error::other(std::io::Error::new(std::io::ErrorKind::InvalidData, tls()));
+        let late = std::io::Error::other(std::io::Error::new(std::io::ErrorKind::TimedOut, "connect"));
+        let cut = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "refused");
+        for (error, reason) in [(deep, Reason::TLSFailed), (late, Reason::Timeout), (cut, Reason::ConnectionFailed)] {
+            let verdict = verdict(&failed(kube::Error::Service(Box::new(error))), "the command");
+            assert_eq!(verdict.reason, reason, "{}", verdict.message);
         }
-        let source = Box::new(kube::Error::Service(Box::new(io::Error::other(io::Error::from(io::ErrorKind::TimedOut)))));
-        assert_eq!(verdict(&RequestError::Api { action: "get".to_owned(), source }, "command").reason, Reason::Timeout);
     }
 }

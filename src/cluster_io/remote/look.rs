@@ -25,8 +25,8 @@ pub struct Asked {
     pub cluster_uid: String,
     /// The namespaces by their names; `None`: all of them.
     pub namespaces: Option<BTreeSet<String>>,
-    /// The namespace of the anchors, and their names.
-    pub anchors: (String, [String; 2]),
+    /// The namespace of the anchors, and their names; `None`: the credential is none of a ServiceAccount.
+    pub anchors: Option<(String, [String; 2])>,
     /// Whether others keep the rights, so that bindings may be unreadable.
     pub tolerant: bool,
     /// Whether the operator writes roles there.
@@ -76,7 +76,7 @@ pub async fn look(client: &Client, asked: &Asked) -> Result<Remote, Verdict> {
         roles(client, asked),
         bindings(client, asked),
         wide_bindings(client, asked),
-        secrets(client, &asked.anchors.0, &asked.anchors.1),
+        mine(client, asked),
         secrets(client, &own_namespace, &own_names),
         aws_auth(client, asked),
     );
@@ -146,6 +146,13 @@ async fn wide_bindings(client: &Client, asked: &Asked) -> Result<Vec<ClusterRole
     let api: Api<ClusterRoleBinding> = Api::all(client.clone());
     let all = futures::future::try_join_all([SYNC, SYNC_CLUSTER, LOGS].map(|name| get(&api, name, asked.tolerant))).await?;
     Ok(all.into_iter().flatten().collect())
+}
+
+async fn mine(client: &Client, asked: &Asked) -> Result<[Option<ObjectMeta>; 2], RequestError> {
+    match &asked.anchors {
+        Some((namespace, names)) => secrets(client, namespace, names).await,
+        None => Ok([None, None]),
+    }
 }
 
 /// Of Secrets only their metadata.

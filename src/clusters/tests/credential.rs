@@ -67,6 +67,38 @@ fn a_credential_is_replaced_in_time_and_the_former_one_lives_through_the_overlap
 }
 
 #[test]
+fn a_demand_with_a_fraction_of_a_second_is_met_by_one_new_token() {
+    let demand = at(700) + SignedDuration::from_millis(700);
+    let terms = Terms { rotate_after: Some(demand), ..terms() };
+    let seen = |issued: i64, now: Timestamp| {
+        let current = token(0, "u1", issued, 3600);
+        life(&terms, Sight { current: Some(&current), anchors: [Some("u1"), None], fresh: None, refused: false, now })
+    };
+    // A token has no fractions: one that was made at once would look as if it had been made before the demand.
+    let early = seen(0, demand);
+    assert_eq!((early.make, early.next), (None, Some(at(701))));
+    assert_eq!(seen(0, at(701)).make, Some(1));
+    assert_eq!(seen(700, at(701)).make, Some(1), "in the same second, and perhaps before it");
+    assert_eq!(seen(701, at(702)).make, None, "the one that was made for it");
+}
+
+#[test]
+fn an_overlap_as_long_as_a_life_keeps_no_credential_from_being_replaced_in_time() {
+    let long = Terms { overlap: SignedDuration::from_hours(1), ..terms() };
+    for lives in [600, 3600, 7200] {
+        let current = token(1, "u2", 0, lives);
+        let seen =
+            |now: Timestamp, other| life(&long, Sight { current: Some(&current), anchors: [other, Some("u2")], fresh: None, refused: false, now });
+        let renew = renew_at(&current, &long);
+        let over = at((lives / 2).min(3600));
+        assert!(over < renew, "{lives}");
+        assert_eq!(seen(at(1), Some("u1")).state, State::Overlap(over));
+        assert_eq!(seen(over, Some("u1")).retire, [0], "{lives}");
+        assert_eq!(seen(renew, None).make, Some(0), "{lives}");
+    }
+}
+
+#[test]
 fn a_credential_is_replaced_at_once_where_it_cannot_be_used() {
     let current = token(0, "u1", 0, 3600);
     let refused = Sight { current: Some(&current), anchors: [Some("u1"), None], fresh: None, refused: true, now: at(10) };

@@ -121,6 +121,19 @@ fn a_cluster_that_does_not_answer_holds_its_object_until_it_answers() {
 }
 
 #[test]
+fn the_cluster_in_which_argo_cd_runs_is_refused_behind_whatever_address() {
+    let mut all = Simulator::new();
+    all.declare(&spec("shop", ""));
+    let mut world = all.world();
+    let mut system = k8s_openapi::api::core::v1::Namespace::default();
+    (system.metadata.name, system.metadata.uid) = (Some("kube-system".to_owned()), Some("u".to_owned()));
+    world.exec.namespaces = Ok(vec![std::sync::Arc::new(system)]);
+    let plan = crate::clusters::plan(&world, all.now);
+    let accepted = &plan.outlooks[0].accepted;
+    assert!(plan.writes.is_empty() && accepted.message.contains("the cluster in which Argo CD runs"), "{accepted:?}");
+}
+
+#[test]
 fn an_object_whose_cluster_never_answered_can_be_deleted_as_it_is() {
     let mut all = Simulator::new();
     all.reachable = false;
@@ -252,6 +265,9 @@ proptest! {
             if !wanted.is_empty() {
                 prop_assert_eq!(all.listed(), Some(wanted));
             }
+        } else if !all.applications.is_empty() && all.object.as_ref().is_some_and(|o| !standing && !o.spec.suspend) {
+            // Argo CD still uses the cluster: what it deploys there goes on, and nobody opens a terminal.
+            prop_assert!(!all.held().iter().any(|held| held.starts_with("argocd-access-exec")), "{:?}", all.held());
         } else {
             prop_assert_eq!(all.held(), BTreeSet::new());
         }

@@ -102,10 +102,6 @@ impl Simulator {
         (self.fresh, self.minted) = (None, None);
     }
 
-    pub fn owner(&self) -> String {
-        self.object.as_ref().and_then(|o| o.metadata.uid.clone()).unwrap_or_default()
-    }
-
     /// What the credential of the Secret may do, by its bindings: `role namespace`, or the role alone for the whole cluster.
     pub fn held(&self) -> BTreeSet<String> {
         self.bindings.keys().map(|(namespace, name)| namespace.as_ref().map_or_else(|| name.clone(), |ns| format!("{name} {ns}"))).collect()

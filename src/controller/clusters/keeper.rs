@@ -9,7 +9,7 @@ use kube::Client;
 use serde_json::Value;
 
 use super::known::{Known, Subject};
-use crate::api::cluster_access::{Authority, Scope};
+use crate::api::cluster_access::{Authority, CredentialType, Scope};
 use crate::api::cluster_aws::Mapping;
 use crate::api::conditions::{ConditionType, Verdict};
 use crate::api::{ClusterAccess, Mode};
@@ -35,6 +35,8 @@ pub struct ClusterKeeper {
     name: String,
     hub: Client,
     known: Known,
+    /// More is known than the plan was made on.
+    news: bool,
     metrics: Arc<Metrics>,
 }
 
@@ -42,7 +44,7 @@ impl ClusterKeeper {
     /// Of the object of this name.
     #[must_use]
     pub fn new(watches: Arc<RemoteWatches>, name: &str, hub: &Client, metrics: Arc<Metrics>) -> Self {
-        Self { watches, name: name.to_owned(), hub: hub.clone(), known: Known::default(), metrics }
+        Self { watches, name: name.to_owned(), hub: hub.clone(), known: Known::default(), news: false, metrics }
     }
 
     fn object(&self) -> Option<Arc<ClusterAccess>> {
@@ -59,6 +61,7 @@ impl ClusterKeeper {
             namespace: self.watches.namespace().to_owned(),
             proxy: spec.proxy_url.clone(),
             namespaces: (by_name || permissions.scope == Scope::Cluster).then(|| permissions.namespaces.names.iter().cloned().collect()),
+            tokens: spec.credentials.kind == CredentialType::ServiceAccountToken,
             tolerant: spec.remote.authority == Authority::None,
             manages: spec.remote.authority == Authority::Manage,
             aws_auth: spec.aws.as_ref().is_some_and(|aws| aws.mapping == Mapping::AwsAuth),
@@ -142,7 +145,7 @@ impl Keeper for ClusterKeeper {
         let serves = self.watches.settings.cluster_access.enabled;
         if serves {
             let subject = self.subject(&access);
-            self.known.look(client, &subject).await;
+            Box::pin(self.known.look(client, &subject)).await;
         }
     }
 
@@ -190,8 +193,11 @@ impl Keeper for ClusterKeeper {
     }
 
     async fn review(&mut self, _: &Client, plan: &Plan<Applied>, _: &BTreeSet<Target>) {
+        self.news = false;
         let Some(access) = self.object().filter(|access| access.spec.mode == Mode::Enforce || plan.prove.is_some()) else { return };
+        let before = (self.known.proof().is_some(), self.known.minted().map(|minted| minted.claims));
         let subject = self.subject(&access);
+        self.known.doubt(plan.outlooks.iter().any(|outlook| outlook.waits));
         let nothing = clusters::plan::Ask::default();
         let ask = plan.prove.as_ref().unwrap_or(&nothing);
         if let Some(order) = &plan.own {
@@ -205,6 +211,7 @@ impl Keeper for ClusterKeeper {
         } else if plan.prove.is_some() {
             self.known.prove(&subject, ask).await;
         }
+        self.news = before != (self.known.proof().is_some(), self.known.minted().map(|minted| minted.claims));
     }
 
     fn forget(&mut self) {
@@ -217,6 +224,10 @@ impl Keeper for ClusterKeeper {
 
     fn status(&self, plan: &Plan<Applied>, index: usize, object: &Arc<ClusterAccess>, failures: &Failures, now: &Time) -> Status<Self> {
         let Some(outlook) = plan.outlooks.get(index) else { return (object.status.clone().unwrap_or_default(), false) };
+        // The first proof of a process, and a new token, come after the plan: what that says is old already, and the next one is due at once.
+        if let (true, Some(before)) = (self.news, &object.status) {
+            return (before.clone(), true);
+        }
         let outlook = Outlook { access: Arc::clone(object), ..outlook.clone() };
         let status = status::status(&outlook, failures, now);
         let up = find(&status.conditions, ConditionType::RemoteReachable).is_some_and(|c| c.status == "True");

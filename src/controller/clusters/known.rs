@@ -88,6 +88,7 @@ pub struct Known {
     failure: Option<Failure>,
     proof: Option<Result<Arc<Proof>, String>>,
     proved: Option<Instant>,
+    asked: Option<Ask>,
     doubtful: bool,
     refused: Option<String>,
     argocd: Option<Connection>,
@@ -95,6 +96,7 @@ pub struct Known {
 }
 
 /// Whose it is, and what of it is looked at.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Subject {
     /// Where everything of it is.
     pub id: Identity,
@@ -104,6 +106,8 @@ pub struct Subject {
     pub proxy: Option<String>,
     /// The namespaces there by name; `None`: all of them.
     pub namespaces: Option<std::collections::BTreeSet<String>>,
+    /// Whether Argo CD comes by a token: with another credential there is nothing there to which one is bound, and no right to look for it.
+    pub tokens: bool,
     /// Whether others keep the rights.
     pub tolerant: bool,
     /// Whether the operator writes roles there.
@@ -155,7 +159,7 @@ impl Known {
                 self.aws = Some(identities::look(client, namespace, server.as_deref(), all).await.map(Arc::new));
             }
         }
-        self.look_there(subject).await;
+        Box::pin(self.look_there(subject)).await;
     }
 
     /// A token that is in the Secret need not be kept here as well.
@@ -199,7 +203,7 @@ impl Known {
         let asked = Asked {
             cluster_uid: view.cluster_uid.clone(),
             namespaces: subject.namespaces.clone(),
-            anchors: (subject.id.namespace.clone(), subject.id.anchors.clone()),
+            anchors: subject.tokens.then(|| (subject.id.namespace.clone(), subject.id.anchors.clone())),
             tolerant: subject.tolerant,
             manages: subject.manages,
             aws_auth: subject.aws_auth,
@@ -207,7 +211,7 @@ impl Known {
             command: manager::command(&subject.id.cluster, &subject.namespace, false),
         };
         let known = asked.discovery.is_some();
-        match look::look(&connection.client, &asked).await {
+        match Box::pin(look::look(&connection.client, &asked)).await {
             Ok(remote) => {
                 if let (false, Some(kinds)) = (known, &remote.discovery) {
                     self.kinds = Some((Instant::now(), Arc::clone(kinds)));
@@ -272,31 +276,37 @@ impl Known {
     }
 
     /// The token that was made last.
+    #[must_use]
     pub fn minted(&self) -> Option<Minted> {
         self.made.as_ref().map(|made| Minted { claims: made.token.claims.clone(), proof: Arc::clone(&made.proof) })
     }
 
     /// What the operator's own new token says of itself.
+    #[must_use]
     pub fn own_minted(&self) -> Option<Claims> {
         self.own_made.as_ref().map(|token| token.claims.clone())
     }
 
     /// The uids of the anchors that this process has made: for Argo CD's token, and for the operator's own.
+    #[must_use]
     pub fn fresh(&self) -> (Option<String>, Option<String>) {
         (self.fresh.clone(), self.own_fresh.clone())
     }
 
     /// Why the last token could not be made.
+    #[must_use]
     pub fn failure(&self) -> Option<Failure> {
         self.failure.clone()
     }
 
     /// What the credential of the Secret was seen to be able to do.
+    #[must_use]
     pub fn proof(&self) -> Option<Result<Arc<Proof>, String>> {
         self.proof.clone()
     }
 
     /// Whether the remote cluster has refused the credential that is in the Secret now.
+    #[must_use]
     pub fn refused(&self) -> bool {
         self.refused.is_some() && self.refused == self.secret_version()
     }
@@ -310,11 +320,13 @@ impl Known {
     }
 
     /// The Secret as it was read last, with what is secret of it.
+    #[must_use]
     pub fn whole(&self) -> Option<&Whole> {
         self.secret.as_ref()?.as_ref().ok()?.as_ref()
     }
 
     /// The token that was made last, and the operator's own.
+    #[must_use]
     pub fn tokens(&self) -> (Option<&Zeroizing<String>>, Option<&Zeroizing<String>>) {
         (self.made.as_ref().map(|made| &made.token.token), self.own_made.as_ref().map(|token| &token.token))
     }
@@ -346,7 +358,7 @@ impl Known {
         match self.try_mint(subject, order, ask, expected).await {
             Ok(made) => {
                 (self.made, self.minting, self.failure) = (Some(made), Again::default(), None);
-                self.proved = Some(Instant::now());
+                (self.proved, self.asked) = (Some(Instant::now()), Some(ask.clone()));
             }
             Err(why) => {
                 self.minting.failed();
@@ -368,11 +380,11 @@ impl Known {
     /// Sees again what the token can do that was made last and is not written yet: it may have been made before it was bound to anything.
     pub async fn prove_made(&mut self, subject: &Subject, ask: &Ask) {
         let Some(made) = self.made.take() else { return };
-        if !self.is_to_be_proven() || ask.places.is_empty() {
+        if !self.is_to_be_proven(ask) || ask.places.is_empty() {
             self.made = Some(made);
             return;
         }
-        self.proved = Some(Instant::now());
+        (self.proved, self.asked) = (Some(Instant::now()), Some(ask.clone()));
         match self.see(subject, &made.token, ask).await {
             Ok(proof) => self.made = Some(Made { proof: Arc::new(proof), ..made }),
             // It does not work any more: another one is made.
@@ -384,6 +396,7 @@ impl Known {
     }
 
     /// Whether a token was made that is not in the Secret yet.
+    #[must_use]
     pub fn has_made(&self) -> bool {
         self.made.is_some()
     }
@@ -399,14 +412,17 @@ impl Known {
     }
 
     /// Whether something has to be proven (again).
-    fn is_to_be_proven(&self) -> bool {
+    fn is_to_be_proven(&self, ask: &Ask) -> bool {
+        if self.asked.as_ref() != Some(ask) {
+            return true;
+        }
         let age = if self.doubtful { PROOF.1 } else { PROOF.0 };
         self.proved.is_none_or(|at| at.elapsed() >= age)
     }
 
     /// Sees what the credential of the Secret can do.
     pub async fn prove(&mut self, subject: &Subject, ask: &Ask) {
-        if !self.is_to_be_proven() {
+        if !self.is_to_be_proven(ask) {
             return;
         }
         let of = self.secret_version();
@@ -421,7 +437,7 @@ impl Known {
                 Err(why) => Err(Unproven::Failed(why)),
             },
         };
-        self.proved = Some(Instant::now());
+        (self.proved, self.asked) = (Some(Instant::now()), Some(ask.clone()));
         self.refused = None;
         self.proof = Some(match answer {
             Ok(proof) => Ok(Arc::new(proof)),
@@ -443,6 +459,11 @@ impl Known {
         let of = version(whole);
         if let Some(connection) = self.argocd.as_ref().filter(|connection| connection.of == of) {
             return Ok(Some(connection.client.clone()));
+        }
+        // The credential is for the server that the Secret names, and shown to no other.
+        let server = whole.get("server").and_then(|server| std::str::from_utf8(server).ok()).map(|server| server.trim_end_matches('/'));
+        if server != Some(subject.id.server.as_str()) {
+            return Err("the cluster Secret is for another server, so its credential is not sent to this one".to_owned());
         }
         let Some(login) = whole.login() else { return Ok(None) };
         let client = connect::as_argocd(&subject.id.server, subject.proxy.as_deref(), &login)?;

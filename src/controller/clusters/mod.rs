@@ -51,6 +51,8 @@ pub struct Clusters {
 
 /// One loop.
 struct Loop {
+    /// The cluster's name in Argo CD.
+    cluster: Option<String>,
     touched: Arc<Notify>,
     task: AbortHandle,
 }
@@ -60,6 +62,12 @@ impl Clusters {
     fn rounds(&self, name: &str) -> Rounds<ClusterKeeper> {
         let keeper = ClusterKeeper::new(Arc::clone(&self.watches), name, &self.client, Arc::clone(&self.metrics));
         Rounds::new(self.client.clone(), keeper, self.recorder.clone(), Arc::clone(&self.metrics)).led_by(self.leads.clone())
+    }
+
+    /// The cluster's name in Argo CD of one object, which it keeps.
+    fn cluster(&self, name: &str) -> Option<String> {
+        let (all, _) = self.watches.declared(&mut Recent::default()).ok()?;
+        all.iter().find(|access| access.metadata.name.as_deref() == Some(name)).map(|access| access.cluster().to_owned())
     }
 
     /// The names of the objects that are there.
@@ -87,6 +95,7 @@ impl Clusters {
                         one.task.abort();
                         self.health.forget(&namespace, &part(name));
                         self.metrics.forget(&namespace, NAME, name);
+                        one.cluster.iter().for_each(|cluster| self.metrics.forget_remote(&namespace, cluster));
                     }
                     stays
                 });
@@ -95,7 +104,7 @@ impl Clusters {
                         let touched = Arc::new(Notify::new());
                         self.health.serve_part(namespace.clone(), part(&name));
                         let keep = instance::keep(self.rounds(&name), Arc::clone(&touched), Arc::clone(&self.health), stop.clone());
-                        Loop { touched, task: tasks.spawn(keep) }
+                        Loop { cluster: self.cluster(&name), touched, task: tasks.spawn(keep) }
                     });
                 }
                 loops.values().for_each(|one| one.touched.notify_one());

@@ -25,7 +25,7 @@ mod preview;
 mod project;
 mod project_others;
 mod remote;
-mod remote_proof;
+pub mod remote_proof;
 mod restore;
 mod server;
 mod sessions;

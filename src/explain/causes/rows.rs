@@ -239,6 +239,20 @@ pub(super) const fn of(cause: Cause) -> Row {
             "the Pod is in another cluster, where the credential of a cluster Secret counts, which is not read",
             "see to it in that cluster that the credential may get pods, and get and create pods/exec",
         ),
+        Cause::ClusterAccessRefuses => row(
+            "cluster-access-refuses",
+            Name::Destination,
+            SILENT,
+            "the Pod is in another cluster, and the ClusterAccess of that cluster keeps terminals from its namespace",
+            "change the permissions of the ClusterAccess, as the fact says",
+        ),
+        Cause::ClusterAccessUnproven => row(
+            "cluster-access-unproven",
+            Name::Destination,
+            "none: it is explain that cannot tell",
+            "the Pod is in another cluster, and the ClusterAccess of that cluster does not prove that a terminal opens there",
+            "declare an ExecAccess where none needs the terminal; else mend what the status of the ClusterAccess says",
+        ),
         Cause::ReviewForbidden => row(
             "review-forbidden",
             Name::Kubernetes,

@@ -86,6 +86,7 @@ pub fn healthy() -> Observed {
         pods: Ok(vec![pod("web-0", "", "{containers: [{name: main}]}", RUNNING)]),
         owners: std::collections::BTreeMap::new(),
         review: review(true, true, true),
+        now: "2026-06-01T12:00:00Z".parse().unwrap(),
         exec_access: false,
     }
 }

@@ -142,7 +142,6 @@ impl Sim {
                 self.world.accesses.retain(|a| !(gone && a.metadata.name.as_ref() == Some(&name)));
             }
             Action::InName { .. } => panic!("nothing here is somebody else's"),
-            Action::Sealed(..) => panic!("nothing here is secret"),
         }
         Ok(())
     }

@@ -17,7 +17,8 @@ pub fn page() -> String {
     let rows: Vec<Vec<String>> = ConditionType::ALL.iter().map(|kind| vec![code(kind.as_str()), holds(*kind).to_owned()]).collect();
     page += &table(&["condition", "True means"], &rows);
     page += "`Ready` has the status, the reason and the message of the first of the others that is not `True`. Only an `IngressReady` that is\n";
-    page += "`Unknown` does not stand in its way: people may reach argocd-server without an Ingress. Where an `ExecAccess` is not accepted or does\n";
+    page += "`Unknown` does not stand in its way, since people may reach argocd-server without an Ingress, nor an `ObservedByArgoCD` that is\n";
+    page += "`Unknown`, since no Application may go to a cluster yet. Where an `ExecAccess` is not accepted or does\n";
     page += "not take effect, the other conditions are `False` with the same reason: nothing is granted by it.\n\n";
     page += "## Reasons\n\n";
     for (name, _) in REMEDIES {
@@ -107,7 +108,7 @@ const REMEDIES: &[(&str, &str)] = &[
     ("TooManyNamespaces", "Declare fewer namespaces in this instance."),
     ("ProjectNotFound", "Create the AppProject, or correct spec.applications."),
     ("SubjectNeverMatches", "Use the name that stands in the token, or add the claim to scopes in argocd-rbac-cm."),
-    ("NoApplications", "Create the Application, correct the selector, or name spec.server.namespaces."),
+    ("NoApplications", "Create the Application, correct the selector, or name spec.server.namespaces. For a ClusterAccess: nothing."),
     ("ForeignPolicyBroken", "Mend or remove the line of argocd-rbac-cm that the message shows; Argo CD itself cannot load its policy either."),
     ("ConfigMapMissing", "Install Argo CD in this namespace, or create the ConfigMap as the message says."),
     ("LabelMissing", "Run the kubectl label command of the message."),
@@ -139,13 +140,16 @@ const REMEDIES: &[(&str, &str)] = &[
     ("KindUnknown", "Install the CustomResourceDefinition of the kind, or exclude the kind."),
     ("TooMany", "Select fewer Applications or namespaces, or make several objects."),
     ("SettingsUnreadable", "Check the operator's Role and ClusterRole, and that the ConfigMap which the message names exists."),
-    ("BeyondCeiling", "Let the platform admin widen the chart value that the message names, or ask for less."),
+    (
+        "BeyondCeiling",
+        "Let the platform admin widen the chart value that the message names, or run the bootstrap command that it has; or ask for less.",
+    ),
     ("ForeignObject", "Rename or remove the object that the message names."),
     ("HoldsWildcard", "Remove the binding that status.excess names."),
     ("HoldsSecrets", "Remove the binding that status.excess names."),
     ("HoldsExec", "Remove the binding that status.excess names."),
     ("HoldsWrite", "Remove the binding that status.excess names."),
-    ("NamespaceMissing", "Create the namespace, or correct the Application's destination."),
+    ("NamespaceMissing", "Create the namespace, or correct the Application's destination or permissions.namespaces."),
     ("ServerNotFound", "Install Argo CD in this namespace, or label its Deployment as the message says."),
     ("ServerAmbiguous", "Remove the label app.kubernetes.io/component=server from the Deployments that are not argocd-server."),
     ("RestartRequired", "Restart argocd-server when its open terminals may end, or set instance.restartServer to WhenNeeded."),
@@ -163,15 +167,23 @@ const REMEDIES: &[(&str, &str)] = &[
     ("ConnectionFailed", "Read the message: the address, a firewall, or the proxy. It is tried again by itself."),
     ("TLSFailed", "Check `ca.crt` of the manager's Secret, and that nobody stands between."),
     ("Timeout", "Look at the remote cluster, and at the network on the way. It is tried again by itself."),
-    ("WrongCluster", "Find out what stands behind the address. Where the cluster was made anew, bootstrap it anew."),
-    ("ManagerMissing", "Run the bootstrap command of the message, as an administrator of the remote cluster."),
-    ("ManagerUnauthorized", "Run the bootstrap command of the message again, as an administrator of the remote cluster."),
-    ("ManagerExpired", "Run the bootstrap command of the message with --credential."),
+    ("WrongCluster", "Find out what stands behind the address. Where the cluster was made anew, run both bootstrap commands again."),
+    (
+        "ManagerMissing",
+        "Run the bootstrap command of the message, as an administrator of the remote cluster, and apply in Argo CD's cluster what it prints.",
+    ),
+    ("ManagerUnauthorized", "Run the bootstrap command of the message, as an administrator of the remote cluster."),
+    ("ManagerExpired", "Run the bootstrap command of the message, and apply in Argo CD's cluster what it prints."),
     ("NotBootstrapped", "Run the bootstrap command of the message, as an administrator of the remote cluster."),
-    ("RoleOutdated", "Run the bootstrap command of the message again; status.missing has what is not held."),
+    ("RoleOutdated", "Run the bootstrap command of the message; status.missing has what is not held."),
+    ("LifetimeShortened", "Nothing; its API server says how long a token may live (--service-account-max-token-expiration)."),
     ("RotationFailed", "Read the message: what the remote cluster answered, and how long the credential is valid."),
-    ("OtherIdentity", "Correct spec.credentials.serviceAccount, or the Secret that is adopted."),
-    ("ForeignSecret", "Rename or remove that Secret, or name it in spec.adoptSecret where it is for this server."),
+    ("OtherIdentity", "Nothing: it is replaced. Where it stays, the message says what the remote cluster answered."),
+    ("NotProvable", "Nothing: ObservedByArgoCD says whether Argo CD comes to the cluster."),
+    (
+        "ForeignSecret",
+        "Read the message: rename or remove that Secret, or declare the cluster anew with spec.adoptSecret, where it is for this server.",
+    ),
     ("DuplicateServer", "Delete one of the two objects."),
     ("NotPermitted", "Add the Helm value that the message names."),
     ("BeforeImageLost", "Nothing, where the Secret may stay; else restore it by hand after the object is deleted."),
@@ -179,7 +191,7 @@ const REMEDIES: &[(&str, &str)] = &[
     ("Missing", "Read status.missing; run the bootstrap command again where the roles lack it."),
     ("HoldsAccessGrants", "Remove the binding that status.excess names."),
     ("RespectRBACNormal", "Set resource.respectRBAC to strict in argocd-cm."),
-    ("RespectRBACUnset", "Set resource.respectRBAC to strict in argocd-cm, or declare read: Wildcard."),
+    ("RespectRBACUnset", "Set resource.respectRBAC to strict in argocd-cm, or declare scope: Cluster with read: Wildcard."),
     ("NamespaceUnbound", "Wait; where it stays, status.namespaces says what is missing there."),
     ("WaitingForARN", "Wait for the controller; look at its log where it takes minutes."),
     ("ControllerMissing", "Install the controller, or use output: Text."),

@@ -31,9 +31,10 @@ use std::{
 /// The name of a page, and what writes it.
 type Page = (&'static str, fn() -> String);
 
-const PAGES: [Page; 10] = [
+const PAGES: [Page; 11] = [
     ("aws.md", aws::page),
     ("cli.md", cli::page),
+    ("clusteraccess.md", resource::cluster_access),
     ("compatibility.md", compatibility::page),
     ("conditions.md", conditions::page),
     ("configuration.md", configuration::page),

@@ -1,6 +1,6 @@
 //! The fields of our resources, from their `CustomResourceDefinition`s.
 
-use argocd_access::api::{ExecAccess, LiveResourceAccess};
+use argocd_access::api::{ClusterAccess, ExecAccess, LiveResourceAccess};
 use kube::CustomResourceExt;
 use serde_json::Value;
 
@@ -8,6 +8,10 @@ use crate::{
     head,
     table::{code, table},
 };
+
+pub fn cluster_access() -> String {
+    page::<ClusterAccess>()
+}
 
 pub fn exec_access() -> String {
     page::<ExecAccess>()

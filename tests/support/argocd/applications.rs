@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{
     super::{
+        ControlPlane,
         eventually::{eventually, that},
         kwok, manifests,
         process::run,
@@ -36,6 +37,19 @@ impl ArgoCd {
 
     /// Makes an Application whose one Pod `<name>-0` (container `main`) runs in the destination namespace, and waits until it does.
     pub async fn create_application(&self, name: &str, project: &str, namespace: &str, destination: &str) -> String {
+        self.create_application_on(self.control_plane, "https://kubernetes.default.svc", name, project, namespace, destination).await
+    }
+
+    /// The same on any cluster that Argo CD knows by this address, and that has the fake node.
+    pub async fn create_application_on(
+        &self,
+        cluster: &ControlPlane,
+        server: &str,
+        name: &str,
+        project: &str,
+        namespace: &str,
+        destination: &str,
+    ) -> String {
         let pod = format!("{name}-0");
         let repository = self.commit(namespace, name, &pod_manifest(&pod)).await;
         let application = json!({
@@ -44,7 +58,7 @@ impl ArgoCd {
             "spec": {
                 "project": project,
                 "source": { "repoURL": repository, "path": ".", "targetRevision": "HEAD" },
-                "destination": { "server": "https://kubernetes.default.svc", "namespace": destination },
+                "destination": { "server": server, "namespace": destination },
                 "syncPolicy": { "automated": {} },
             },
         });
@@ -52,7 +66,7 @@ impl ArgoCd {
         let client = self.control_plane.client();
         let live = manifests::apply_one(&client, namespace, &application, manifests::KUBECTL).await;
         let applications = manifests::api_of(&client, namespace, &live);
-        let pods = Api::<Pod>::namespaced(client.clone(), destination);
+        let pods = Api::<Pod>::namespaced(cluster.client(), destination);
         eventually(&format!("{pod} runs and {name} is synced"), Duration::from_secs(60), || async {
             let status = applications.get(name).await.map_err(|error| error.to_string())?.data["status"].clone();
             let phase = pods.get_opt(&pod).await.map_err(|error| error.to_string())?.and_then(|pod| pod.status?.phase);
