@@ -14,6 +14,7 @@
 //! | [`live`] | `LiveResourceAccess`: Applications in, rights of an agent out | no |
 //! | [`clusters`] | `ClusterAccess`: remote clusters and their credentials | no |
 //! | [`explain`] | why a terminal or a live resource does not come, and what mends it; who can open a terminal | no |
+//! | [`hidden`] | credentials that somebody else says aloud, taken out of a text | no |
 //! | [`shell`] | text as a word of a shell's command | no |
 //! | [`cluster_io`] | watches, writes, reviews, statuses, Events | yes |
 //! | [`controller`] | the loops that join the above, and the HTTP server | yes |
@@ -41,6 +42,7 @@ pub mod config;
 pub mod controller;
 pub mod exec;
 pub mod explain;
+pub mod hidden;
 pub mod ingress;
 pub mod live;
 pub mod metrics;

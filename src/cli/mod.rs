@@ -19,6 +19,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::config::{Config, ConfigError};
 use crate::controller::Serve;
+use crate::hidden::hide;
 use crate::live::world::Shipped;
 
 /// Declare who may open a terminal through Argo CD.
@@ -212,12 +213,30 @@ impl Cli {
 fn start_log(args: &LogArgs) -> Result<(), CliError> {
     let filter =
         tracing_subscriber::EnvFilter::try_new(&args.log_level).map_err(|source| CliError::LogLevel { value: args.log_level.clone(), source })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Discreet(std::io::stderr()));
     match args.log_format {
         LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
     Ok(())
+}
+
+/// Where log lines go, without credentials: libraries log at some levels what a server has answered, whatever is in it.
+struct Discreet(std::io::Stderr);
+
+impl std::io::Write for Discreet {
+    /// A line comes as a whole.
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        match std::str::from_utf8(line) {
+            Ok(text) => self.0.write_all(hide(text).as_bytes())?,
+            Err(_) => self.0.write_all(hide(&String::from_utf8_lossy(line)).as_bytes())?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// A client for the cluster, and the namespace that is meant when none is named.

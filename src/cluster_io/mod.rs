@@ -16,6 +16,8 @@ pub mod review;
 pub mod snapshot;
 pub mod watch;
 
+use crate::hidden::hide;
+
 /// The longest that one request may take; kube has no limit of its own, and a hung request would hold up everything.
 pub const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
 
@@ -70,12 +72,12 @@ impl RequestError {
     }
 }
 
-/// What an error of the client says, without its debug form.
+/// What an error of the client says, without its debug form, and without a credential that was said in the answer.
 #[must_use]
 pub fn describe(error: &kube::Error) -> String {
     match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
+        kube::Error::Api(status) => hide(&status.message).into_owned(),
+        other => hide(&other.to_string()).into_owned(),
     }
 }
 

@@ -147,7 +147,7 @@ fn verdict(life: &Life, current: Option<&Claims>, token: &Token, failure: Option
         State::Overlap(end) => Verdict::yes(Reason::Rotating, format!("valid until {until}; the former one dies at {end}")),
         State::Valid if claims.life() < token.lifetime => {
             let message = format!(
-                "valid until {until}: the remote cluster gives tokens {} s, and {} s were asked for; what it gives counts",
+                "valid until {until}: the remote cluster gives tokens {} s, and {} s were asked for; what it gives counts{failing}",
                 claims.life(),
                 token.lifetime
             );

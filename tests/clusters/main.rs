@@ -9,6 +9,7 @@
 //! * [`refused`]: what is wrong is told by its name, and nothing is given meanwhile.
 //! * [`canary`]: it is in its Secret, and nowhere else.
 //! * [`killed`]: the operator dies at every one of its writes.
+//! * [`untold`]: what is secret is told nowhere, also where everything fails.
 //! * [`existing`]: a credential that others keep.
 //! * [`bench`] is what they share; [`way`] is the network between the two, and [`trap`] a server that is not the remote cluster.
 #![allow(
@@ -33,4 +34,5 @@ mod refused;
 mod rotation;
 mod token;
 mod trap;
+mod untold;
 mod way;

@@ -1,6 +1,6 @@
 //! A TLS proxy in front of the real API server, through which one operator goes. It counts the operator's writes, and at one of them it
 //! stops: before the request reaches the server, or after the server has answered and before the operator hears of it. Nothing is
-//! answered here: every request goes to the real server, or is lost.
+//! answered here, every request goes to the real server or is lost, but for a test that has it lie.
 
 use std::{
     net::Ipv4Addr,
@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use http_body_util::{BodyExt, combinators::BoxBody};
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::{
     Method, Request, Response,
     body::{Bytes, Incoming},
@@ -43,6 +43,14 @@ pub enum Then {
     Pass,
 }
 
+/// What a server says that does not say the truth.
+pub enum Lie {
+    /// This status and body, of a request that nobody ever gets; a redirect leads to the body.
+    Answer(u16, String),
+    /// What the real server says, with another body.
+    Mangle(Box<dyn FnOnce(String) -> String + Send>),
+}
+
 struct Trap {
     left: usize,
     moment: Moment,
@@ -51,12 +59,15 @@ struct Trap {
 
 /// What becomes of every single write.
 type Judge = Box<dyn FnMut(&str, Moment) -> Then + Send>;
+/// What is said instead, by the request (as in [`Proxy::writes`]) and its `Authorization`.
+type Liar = Box<dyn Fn(&str, &str) -> Option<Lie> + Send>;
 
 struct Shared {
     upstream: String,
     connector: TlsConnector,
     trap: Mutex<Option<Trap>>,
     judge: Mutex<Option<Judge>>,
+    liar: Mutex<Option<Liar>>,
     writes: Mutex<Vec<String>>,
     stop: AtomicBool,
 }
@@ -87,6 +98,7 @@ impl Proxy {
             connector: TlsConnector::from(Arc::new(calling)),
             trap: Mutex::default(),
             judge: Mutex::default(),
+            liar: Mutex::default(),
             writes: Mutex::default(),
             stop: AtomicBool::new(false),
         });
@@ -108,6 +120,11 @@ impl Proxy {
     /// From now on `judge` says of every write what becomes of it, both before and after it is done.
     pub fn each(&self, judge: impl FnMut(&str, Moment) -> Then + Send + 'static) {
         *lock(&self.shared.judge) = Some(Box::new(judge));
+    }
+
+    /// From now on `liar` says, by a request and its `Authorization`, what is answered instead of the truth.
+    pub fn lies(&self, liar: impl Fn(&str, &str) -> Option<Lie> + Send + 'static) {
+        *lock(&self.shared.liar) = Some(Box::new(liar));
     }
 
     /// Whether the trap is still set.
@@ -169,6 +186,11 @@ fn name(request: &Request<Incoming>) -> String {
 }
 
 impl Shared {
+    fn lie(&self, request: &Request<Incoming>) -> Option<Lie> {
+        let authorization = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        lock(&self.liar).as_ref().and_then(|liar| liar(&name(request), authorization))
+    }
+
     /// Counts a write; at the one that the trap is for it is sprung.
     fn count(&self, request: &Request<Incoming>) -> Option<Trap> {
         lock(&self.writes).push(name(request));
@@ -177,6 +199,10 @@ impl Shared {
         set.left = set.left.saturating_sub(1);
         if set.left == 0 { trap.take() } else { None }
     }
+}
+
+fn whole(body: String) -> BoxBody<Bytes, hyper::Error> {
+    Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed()
 }
 
 async fn judged(shared: &Arc<Shared>, write: Option<&String>, moment: Moment) -> Result<(), Failure> {
@@ -205,6 +231,14 @@ async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respons
     if let Some(trap) = before {
         spring(trap).await?;
     }
+    let lie = shared.lie(&request);
+    if let Some(Lie::Answer(code, body)) = lie {
+        let mut answer = Response::builder().status(code);
+        if (300..400).contains(&code) {
+            answer = answer.header("location", &body);
+        }
+        return Ok(answer.body(whole(body))?);
+    }
     let stream = TcpStream::connect(&shared.upstream).await?;
     let stream = shared.connector.connect(ServerName::try_from("127.0.0.1")?, stream).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -213,6 +247,11 @@ async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respons
     judged(&shared, write.as_ref(), Moment::After).await?;
     if let Some(trap) = after {
         spring(trap).await?;
+    }
+    if let Some(Lie::Mangle(mangle)) = lie {
+        let status = response.status();
+        let text = String::from_utf8(response.into_body().collect().await?.to_bytes().to_vec())?;
+        return Ok(Response::builder().status(status).body(whole(mangle(text)))?);
     }
     Ok(response.map(BodyExt::boxed))
 }

@@ -14,6 +14,7 @@ use crate::api::conditions::{Reason, Verdict};
 use crate::cluster_io::RequestError;
 use crate::clusters::names::manager_key;
 use crate::clusters::secret::{Login, Whole};
+use crate::hidden::hide;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -154,7 +155,7 @@ fn is_timeout(error: &kube::Error) -> bool {
 }
 
 fn last(error: &kube::Error) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
+    causes(error).last().map(|cause| hide(&cause.to_string()).into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]
