@@ -42,7 +42,7 @@ fn with(path: &str, value: Value) -> Value {
 }
 
 /// The condition of this kind with these fields.
-fn condition(kind: &str, fields: Value) -> Value {
+fn condition(kind: &str, fields: &Value) -> Value {
     let mut access = good();
     let all = access["status"]["conditions"].as_array_mut().unwrap();
     let found = all.iter_mut().find(|c| c["type"] == kind).unwrap().as_object_mut().unwrap();
@@ -104,16 +104,16 @@ fn spoiled() -> Vec<(Value, &'static str)> {
         (with("/status", json!(null)), "does not speak of what it declares now"),
         (with("/metadata/deletionTimestamp", json!("2026-06-01T11:00:00Z")), "being deleted"),
         (
-            condition("RemoteReachable", json!({"status": "False", "reason": "ConnectionFailed", "message": "no route"})),
+            condition("RemoteReachable", &json!({"status": "False", "reason": "ConnectionFailed", "message": "no route"})),
             "ConnectionFailed): no route",
         ),
-        (condition("RemoteReachable", json!({"status": "Unknown"})), "RemoteReachable is Unknown"),
-        (condition("SecretApplied", json!({"status": "False", "reason": "ForeignSecret"})), "ForeignSecret"),
-        (condition("CredentialReady", json!({"status": "Unknown", "reason": "NotProvable"})), "CredentialReady is Unknown (NotProvable)"),
-        (condition("CredentialReady", json!({"observedGeneration": 2})), "nothing of CredentialReady"),
-        (condition("CredentialReady", json!({"type": "Other"})), "nothing of CredentialReady"),
-        (condition("Active", json!({"status": "False", "reason": "OutsideSchedule"})), "OutsideSchedule"),
-        (condition("Accepted", json!({"status": "False", "reason": "Invalid"})), "Invalid"),
+        (condition("RemoteReachable", &json!({"status": "Unknown"})), "RemoteReachable is Unknown"),
+        (condition("SecretApplied", &json!({"status": "False", "reason": "ForeignSecret"})), "ForeignSecret"),
+        (condition("CredentialReady", &json!({"status": "Unknown", "reason": "NotProvable"})), "CredentialReady is Unknown (NotProvable)"),
+        (condition("CredentialReady", &json!({"observedGeneration": 2})), "nothing of CredentialReady"),
+        (condition("CredentialReady", &json!({"type": "Other"})), "nothing of CredentialReady"),
+        (condition("Active", &json!({"status": "False", "reason": "OutsideSchedule"})), "OutsideSchedule"),
+        (condition("Accepted", &json!({"status": "False", "reason": "Invalid"})), "Invalid"),
         (with("/status/namespaces", json!([])), "nothing of the namespace shop"),
         (with("/status/namespaces/0/exec", json!(false)), "may not open terminals in shop"),
         (with("/status/namespaces/0/exec", json!(null)), "not proven yet"),
@@ -172,7 +172,7 @@ fn what_the_declaration_keeps_from_the_terminal_is_refused_with_what_to_change()
         assert_eq!(sim.says("team", "Ready").0, "False");
     }
     // While it is not known what the labels choose, nothing is refused by them.
-    let mut blind = condition("RemoteRBACApplied", json!({"status": "False", "reason": "TooMany"}));
+    let mut blind = condition("RemoteRBACApplied", &json!({"status": "False", "reason": "TooMany"}));
     blind["spec"] = selector()["spec"].clone();
     blind["status"]["namespaces"] = json!([]);
     let (status, _, message) = told(&sim(BY_NAME, vec![blind]));
@@ -188,7 +188,7 @@ fn one_object_stands_for_a_cluster_or_none_does() {
     };
     let (status, _, message) = told(&sim(BY_NAME, vec![good(), named("again", good())]));
     assert!(status == "Unknown" && message.contains("more than one ClusterAccess") && message.contains("prod-eu, again"), "{status} {message}");
-    let duplicate = condition("Accepted", json!({"status": "False", "reason": "DuplicateServer"}));
+    let duplicate = condition("Accepted", &json!({"status": "False", "reason": "DuplicateServer"}));
     assert_eq!(told(&sim(BY_NAME, vec![named("again", duplicate.clone()), good()])).0, "True", "one that is not accepted beside it does nothing");
     assert_eq!(told(&sim(BY_NAME, vec![duplicate])).0, "Unknown");
     let sim = sim("{name: elsewhere, namespace: shop}", vec![good()]);

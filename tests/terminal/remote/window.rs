@@ -87,7 +87,7 @@ async fn a_terminal_on_a_remote_cluster_opens_in_its_window_by_the_minted_creden
     assert_eq!((proven.status.as_str(), proven.reason.as_str()), ("True", "Proven"), "{}", proven.message);
     let server = status.server.unwrap();
     assert_eq!((server.remote.len(), server.remote[0].proven_by.as_deref()), (1, Some(CLUSTER)), "{server:#?}");
-    assert_eq!(server.remote[0].namespaces, [bench.shop.clone()]);
+    assert_eq!(server.remote[0].namespaces, std::slice::from_ref(&bench.shop));
     assert!(hub.may_exec().await && exec_there().await);
     let mut terminal = eventually("a terminal opens", WITHIN, || open(&alice)).await;
     assert_eq!(terminal.run("echo one; echo $((1 + 1))").await.unwrap(), "one\n2");
