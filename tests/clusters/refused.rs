@@ -66,7 +66,7 @@ async fn the_operators_own_credential_goes_only_where_its_secret_says_that_it_is
     spec["server"] = json!(trap.server);
     bench.declare(&spec).await;
     let said = bench.unreachable("ManagerMissing").await;
-    assert!(said.contains(&format!("argocd-access cluster bootstrap prod -f")) && said.contains("--credential"), "{said}");
+    assert!(said.contains("argocd-access cluster bootstrap prod -f") && said.contains("--credential"), "{said}");
 
     // The Secret is for the real cluster, and the object has its credential sent to a host of its own choice.
     bench.bootstrap_credential(&bench.spec()).await;

@@ -59,7 +59,7 @@ impl Trap {
                 let (acceptor, remembers, target) = (acceptor.clone(), Arc::clone(&remembers), target.clone());
                 tokio::spawn(async move {
                     let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let service = service_fn(|request| std::future::ready(answer(&remembers, &target, &request)));
+                    let service = service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(&remembers, &target, &request))));
                     let _cut = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
                 });
             }
@@ -84,10 +84,10 @@ fn lock(shown: &Mutex<Shown>) -> std::sync::MutexGuard<'_, Shown> {
     shown.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn answer(shown: &Mutex<Shown>, target: &str, request: &Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
+fn answer(shown: &Mutex<Shown>, target: &str, request: &Request<Incoming>) -> Response<Empty<Bytes>> {
     let mut shown = lock(shown);
     shown.requests += 1;
     shown.credentials += usize::from(request.headers().contains_key(hyper::header::AUTHORIZATION));
     let location = format!("{target}{}", request.uri().path());
-    Ok(Response::builder().status(307).header(hyper::header::LOCATION, location).body(Empty::new()).unwrap())
+    Response::builder().status(307).header(hyper::header::LOCATION, location).body(Empty::new()).unwrap()
 }
