@@ -38,7 +38,7 @@ struct Behind {
     server: String,
     deaths: Arc<Mutex<Deaths>>,
     // They are dropped after the operator.
-    _proxies: [Proxy; 2],
+    proxies: [Proxy; 2],
 }
 
 impl Behind {
@@ -50,9 +50,9 @@ impl Behind {
         let release = chart::install_behind(&here, hub, &namespace, "clusterAccess: {enabled: true, clusters: [prod]}").await;
         let bench = Bench { hub, remote, namespace, shop, release };
         bench.set("argocd-cm", "resource.respectRBAC", Some("strict")).await;
-        let behind = Self { bench, server: there.server.clone(), deaths: Arc::default(), _proxies: [here, there] };
-        behind.bootstrap().await;
-        for proxy in &behind._proxies {
+        let behind = Self { bench, server: there.server.clone(), deaths: Arc::default(), proxies: [here, there] };
+        behind.bench.bootstrap_elsewhere(&behind.spec()).await;
+        for proxy in &behind.proxies {
             let (deaths, kill, shop) = (Arc::clone(&behind.deaths), behind.bench.release.kubelet.killer_of(SERVES), behind.bench.shop.clone());
             proxy.each(move |write, moment| {
                 let mut deaths = deaths.lock().unwrap();
@@ -74,15 +74,6 @@ impl Behind {
         spec["server"] = json!(self.server);
         spec["credentials"] = json!({"overlap": "1m"});
         spec
-    }
-
-    async fn bootstrap(&self) {
-        let (spec, remote) = (self.spec(), &self.bench.remote);
-        let file = remote.folder().join("bootstrap.yaml");
-        std::fs::write(&file, self.bench.printed(&spec, &["--server-differs"]).await).unwrap();
-        remote.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", file.to_str().unwrap()]).await.success();
-        let credential = self.bench.printed(&spec, &["--credential", "--server-differs"]).await;
-        crate::support::manifests::apply_text(&self.bench.hub.client(), &self.bench.namespace, &credential).await;
     }
 
     /// The uids of the Secrets to which tokens of Argo CD are bound, by name; of nobody else there is one.

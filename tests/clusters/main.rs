@@ -10,6 +10,7 @@
 //! * [`canary`]: it is in its Secret, and nowhere else.
 //! * [`killed`]: the operator dies at every one of its writes.
 //! * [`untold`]: what is secret is told nowhere, also where everything fails.
+//! * [`manage`]: the operator writes roles, permissions in the whole cluster, a way through a proxy, identities of AWS.
 //! * [`existing`]: a credential that others keep.
 //! * [`bench`] is what they share; [`way`] is the network between the two, and [`trap`] a server that is not the remote cluster.
 #![allow(
@@ -30,6 +31,7 @@ mod end;
 mod exec;
 mod existing;
 mod killed;
+mod manage;
 mod refused;
 mod rotation;
 mod token;

@@ -27,6 +27,9 @@ const PASSWORD: &str = "correct-horse-battery-staple-3f9c2a7e51d84b60";
 /// A token that says nothing of itself.
 const OPAQUE: &str = "opaque0f8e7d6c5b4a39281706f5e4d3c2b1a09f8e7d6c";
 
+/// What is told instead of an answer, by its path, with everything that must not be told.
+type Tells = fn(&str, Arc<Mutex<BTreeSet<String>>>) -> Option<Lie>;
+
 /// Everything that must not be told, and what was.
 struct Watch {
     bench: Bench,
@@ -45,13 +48,8 @@ impl Watch {
         let beside = server.replace("127.0.0.1", "localhost");
         let watch = Self { bench, server, beside, proxy, secrets: Arc::default(), told: Mutex::default() };
         let spec = watch.spec(CLUSTER);
-        let file = watch.bench.remote.folder().join("bootstrap.yaml");
-        let printed = watch.bench.printed(&spec, &["--server-differs"]).await;
-        std::fs::write(&file, &printed).unwrap();
-        watch.tell("the bootstrap", printed);
-        watch.bench.remote.kubectl(&["apply", "--server-side", "-f", file.to_str().unwrap()]).await.success();
-        let text = watch.bench.printed(&spec, &["--credential", "--server-differs"]).await;
-        crate::support::manifests::apply_text(&watch.bench.hub.client(), &watch.bench.namespace, &text).await;
+        watch.tell("the bootstrap", watch.bench.printed(&spec, &["--server-differs"]).await);
+        watch.bench.bootstrap_elsewhere(&spec).await;
         watch
     }
 
@@ -114,7 +112,7 @@ impl Watch {
             let access = self.bench.accesses().get(name).await.map_err(|e| e.to_string())?;
             let conditions = access.status.clone().unwrap_or_default().conditions;
             let holds = conditions.iter().any(|c| c.type_ == kind && c.reason == reason);
-            that(holds, || format!("{conditions:#?}\n{}", last(&self.bench.log())))?;
+            that(holds, || format!("{conditions:#?}\n{}", self.bench.log()))?;
             Ok::<_, String>(access)
         })
         .await;
@@ -122,7 +120,7 @@ impl Watch {
     }
 
     /// From now on the remote cluster answers so to requests whose path contains this; and the operator knows nothing any more.
-    fn lies(&self, to: &'static str, lie: fn(&str, Arc<Mutex<BTreeSet<String>>>) -> Option<Lie>) {
+    fn lies(&self, to: &'static str, lie: Tells) {
         let secrets = Arc::clone(&self.secrets);
         self.proxy.lies(move |request, authorization| {
             secrets.lock().unwrap().extend(authorization.strip_prefix("Bearer ").map(ToOwned::to_owned));
@@ -134,12 +132,12 @@ impl Watch {
 
     /// Has a token made, which fails with this in the log.
     async fn fails_to_rotate(&self, said: &str) {
-        let failed = || self.bench.log().matches(said).count();
+        let failed = || self.bench.release.kubelet.operator_log().matches(said).count();
         let before = failed();
         let at = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).unwrap();
         self.bench.annotate("argocd-access.dev/rotate-after", Some(&at.to_string())).await;
         // A process that has just begun leaves an anchor that it does not know alone until the overlap is over.
-        eventually(&format!("it says: {said}"), SOON * 2, async || that(failed() > before, || last(&self.bench.log()))).await;
+        eventually(&format!("it says: {said}"), SOON * 2, async || that(failed() > before, || self.bench.log())).await;
     }
 
     /// What a command says, with everything that it logs.
@@ -166,11 +164,6 @@ impl Watch {
             self.tell("the audit log", std::fs::read_to_string(cluster.audit_log()).unwrap());
         }
     }
-}
-
-fn last(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(20)..].join("\n")
 }
 
 /// An encoded text, wherever in what is encoded with it it stands: without the ends, which depend on what is beside it.

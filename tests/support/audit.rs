@@ -36,6 +36,11 @@ pub struct AuditEntry {
 #[derive(Clone, Copy, Debug)]
 pub struct Mark(u64);
 
+impl Mark {
+    /// Before everything.
+    pub const BEGIN: Self = Self(0);
+}
+
 impl ControlPlane {
     /// The present end of the audit log.
     pub async fn audit_mark(&self) -> Mark {

@@ -31,8 +31,8 @@ pub struct Asked {
     pub tolerant: bool,
     /// Whether the operator writes roles there.
     pub manages: bool,
-    /// Whether kube-system/aws-auth is edited.
-    pub aws_auth: bool,
+    /// Whether kube-system/aws-auth is looked at; where no entry is needed, one of ours may be left in it, and it need not be readable.
+    pub aws_auth: Option<bool>,
     /// The kinds, where they are known from a moment ago.
     pub discovery: Option<Arc<Discovery>>,
     /// What a person runs where something is not allowed.
@@ -171,11 +171,9 @@ async fn secrets(client: &Client, namespace: &str, names: &[String; 2]) -> Resul
 }
 
 async fn aws_auth(client: &Client, asked: &Asked) -> Result<Option<(ObjectMeta, BTreeMap<String, String>)>, RequestError> {
-    if !asked.aws_auth {
-        return Ok(None);
-    }
+    let Some(needed) = asked.aws_auth else { return Ok(None) };
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), "kube-system");
-    Ok(get(&api, "aws-auth", false).await?.map(|config_map| (config_map.metadata, config_map.data.unwrap_or_default())))
+    Ok(get(&api, "aws-auth", !needed).await?.map(|config_map| (config_map.metadata, config_map.data.unwrap_or_default())))
 }
 
 /// As much of a rule as a review tells.

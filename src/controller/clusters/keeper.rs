@@ -64,7 +64,7 @@ impl ClusterKeeper {
             tokens: spec.credentials.kind == CredentialType::ServiceAccountToken,
             tolerant: spec.remote.authority == Authority::None,
             manages: spec.remote.authority == Authority::Manage,
-            aws_auth: spec.aws.as_ref().is_some_and(|aws| aws.mapping == Mapping::AwsAuth),
+            aws_auth: spec.aws.as_ref().map(|aws| aws.mapping == Mapping::AwsAuth),
             aws: spec
                 .aws
                 .is_some()

@@ -90,6 +90,9 @@ pub struct Known {
     proved: Option<Instant>,
     asked: Option<Ask>,
     doubtful: bool,
+    looked_for: Option<LookedFor>,
+    /// It was seen that no entry of ours is left in kube-system/aws-auth, and none is declared.
+    no_entry: bool,
     refused: Option<String>,
     argocd: Option<Connection>,
     aws: Option<Result<Arc<Here>, Verdict>>,
@@ -112,10 +115,26 @@ pub struct Subject {
     pub tolerant: bool,
     /// Whether the operator writes roles there.
     pub manages: bool,
-    /// Whether kube-system/aws-auth is edited.
-    pub aws_auth: bool,
+    /// Whether an entry of ours in kube-system/aws-auth is declared; `None`: the cluster is none of EKS, and never had one.
+    pub aws_auth: Option<bool>,
     /// For a cluster of EKS: argocd-server's ServiceAccount, and all objects of the instance.
     pub aws: Option<(Option<String>, Vec<Arc<ClusterAccess>>)>,
+}
+
+/// What of a remote cluster is looked at: where that is declared otherwise, what was seen is no ground for anything.
+#[derive(Clone, PartialEq, Eq)]
+struct LookedFor {
+    namespaces: Option<std::collections::BTreeSet<String>>,
+    tolerant: bool,
+    manages: bool,
+    aws_auth: Option<bool>,
+}
+
+impl LookedFor {
+    fn of(subject: &Subject) -> Self {
+        let (tolerant, manages, aws_auth) = (subject.tolerant, subject.manages, subject.aws_auth);
+        Self { namespaces: subject.namespaces.clone(), tolerant, manages, aws_auth }
+    }
 }
 
 /// Which version of which Secret.
@@ -195,6 +214,10 @@ impl Known {
             }
             (self.looked, self.looking) = (None, Again::default());
         }
+        let looked_for = LookedFor::of(subject);
+        if self.looked_for.as_ref() != Some(&looked_for) {
+            (self.looked, self.looking, self.no_entry, self.looked_for) = (None, Again::default(), false, Some(looked_for));
+        }
         let fresh = self.looked.is_some_and(|at| at.elapsed() < LOOK);
         if fresh || !self.looking.is_due() {
             return;
@@ -206,13 +229,16 @@ impl Known {
             anchors: subject.tokens.then(|| (subject.id.namespace.clone(), subject.id.anchors.clone())),
             tolerant: subject.tolerant,
             manages: subject.manages,
-            aws_auth: subject.aws_auth,
+            aws_auth: subject.aws_auth.filter(|needed| *needed || !self.no_entry),
             discovery: self.kinds.as_ref().filter(|(at, _)| at.elapsed() < KINDS).map(|(_, kinds)| Arc::clone(kinds)),
             command: manager::command(&subject.id.cluster, &subject.namespace, false),
         };
         let known = asked.discovery.is_some();
         match Box::pin(look::look(&connection.client, &asked)).await {
             Ok(remote) => {
+                let owner = subject.id.owner.as_str();
+                let is_there = remote.aws_auth.as_ref().is_some_and(|(_, data)| data.values().any(|text| text.contains(owner)));
+                self.no_entry = subject.aws_auth == Some(false) && !is_there;
                 if let (false, Some(kinds)) = (known, &remote.discovery) {
                     self.kinds = Some((Instant::now(), Arc::clone(kinds)));
                 }
