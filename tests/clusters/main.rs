@@ -12,6 +12,7 @@
 //! * [`untold`]: what is secret is told nowhere, also where everything fails.
 //! * [`manage`]: the operator writes roles, permissions in the whole cluster, a way through a proxy, identities of AWS.
 //! * [`existing`]: a credential that others keep.
+//! * [`many`]: a hundred at once, some of them dead.
 //! * [`bench`] is what they share; [`way`] is the network between the two, and [`trap`] a server that is not the remote cluster.
 #![allow(
     clippy::unwrap_used,
@@ -32,6 +33,7 @@ mod exec;
 mod existing;
 mod killed;
 mod manage;
+mod many;
 mod refused;
 mod rotation;
 mod token;

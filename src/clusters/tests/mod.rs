@@ -2,4 +2,5 @@
 
 mod credential;
 mod life;
+mod own;
 mod simulator;
