@@ -77,7 +77,7 @@ pub fn desired(grant: &Grant, needs: &Needs, remote: &Remote) -> Desired {
     if grant.may_exec() {
         for (namespace, because) in &needs.namespaces {
             // With scope Cluster any namespace is one of ours; it has to be there all the same.
-            let ours = desired.namespaces.contains(namespace) || (wide && !remote.is_known_missing(namespace));
+            let ours = desired.namespaces.contains(namespace) || (wide && is_there(namespace));
             if ours {
                 bind(EXEC, Some(namespace));
                 desired.exec.insert(namespace.clone(), because.clone());
@@ -85,15 +85,6 @@ pub fn desired(grant: &Grant, needs: &Needs, remote: &Remote) -> Desired {
         }
     }
     desired
-}
-
-impl Remote {
-    /// Whether a namespace is known not to be there, or to be going. Where only named ones are looked at, one that is not among them is
-    /// not known.
-    #[must_use]
-    pub fn is_known_missing(&self, namespace: &str) -> bool {
-        self.namespaces.get(namespace).is_some_and(|n| n.metadata.deletion_timestamp.is_some())
-    }
 }
 
 /// What the layer wants, and what it found.

@@ -1,5 +1,6 @@
 //! What the `ClusterAccess` objects of an instance need to be seen. Watched once for all of them; of Secrets nothing is watched.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -14,8 +15,10 @@ use crate::argocd::kinds::{AppProject, Application};
 use crate::argocd::{ARGOCD_CM, ARGOCD_CMD_PARAMS_CM, ARGOCD_RBAC_CM};
 use crate::cluster_io::recent::Recent;
 use crate::cluster_io::watch::{Probe, Watch, without_managed_fields};
+use crate::clusters::bindings::MOST;
 use crate::config::InstanceConfig;
 use crate::exec;
+use crate::exec::remote::Cluster;
 use crate::reconcile::unreadable::Unreadable;
 use crate::reconcile::{Kind, Seen};
 
@@ -120,6 +123,21 @@ impl RemoteWatches {
     /// When they cannot be seen.
     pub fn declared(&self, recent: &mut Recent) -> Seen<Declared> {
         self.accesses.all(recent)
+    }
+
+    /// The namespaces to which Applications on a cluster deploy; as many as one object may reach.
+    #[must_use]
+    pub fn destinations(&self, cluster: &str, server: &str) -> BTreeSet<String> {
+        let all = self.hub.applications.all().unwrap_or_default();
+        let there = all.iter().map(|app| &app.spec.destination).filter(|destination| match Cluster::of(destination) {
+            Some(Cluster::Name(name)) => name == cluster,
+            Some(Cluster::Server(address)) => address == server,
+            None => false,
+        });
+        // Whoever may edit an Application writes here what they like: it becomes part of an address.
+        let plain = |name: &String| !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        let namespaces: BTreeSet<String> = there.filter_map(|destination| destination.namespace.clone()).filter(plain).collect();
+        namespaces.into_iter().take(MOST).collect()
     }
 
     /// The name of argocd-server's `ServiceAccount`, as far as its Deployment is known.

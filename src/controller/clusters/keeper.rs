@@ -55,12 +55,16 @@ impl ClusterKeeper {
     fn subject(&self, access: &ClusterAccess) -> Subject {
         let spec = &access.spec;
         let permissions = &spec.permissions;
-        let by_name = permissions.scope == Scope::Namespaces && permissions.namespaces.selector.is_none();
+        let by_name = permissions.namespaces.selector.is_none();
         Subject {
             id: Identity::of(access),
             namespace: self.watches.namespace().to_owned(),
             proxy: spec.proxy_url.clone(),
-            namespaces: (by_name || permissions.scope == Scope::Cluster).then(|| permissions.namespaces.names.iter().cloned().collect()),
+            namespaces: match permissions.scope {
+                // Those in which a terminal may be needed.
+                Scope::Cluster => Some(self.watches.destinations(access.cluster(), &spec.server)),
+                Scope::Namespaces => by_name.then(|| permissions.namespaces.names.iter().cloned().collect()),
+            },
             tokens: spec.credentials.kind == CredentialType::ServiceAccountToken,
             tolerant: spec.remote.authority == Authority::None,
             manages: spec.remote.authority == Authority::Manage,
