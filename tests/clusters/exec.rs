@@ -13,6 +13,7 @@ use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostPa
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, SOON, becomes};
+use crate::support::{eventually, eventually::that};
 
 /// So long a withdrawal may take: the operator's round, and this machine.
 const SECONDS: Duration = Duration::from_secs(10);
@@ -102,10 +103,14 @@ async fn a_terminal_is_bound_where_an_exec_access_in_effect_needs_it_and_nowhere
     bench.terminal("team-a", &json!({})).await;
     bench.is_bound("the Application names the cluster", SOON, &[&shop]).await;
     bench.comes_to_open(&shop, true).await;
-    let status = bench.ready().await;
-    let said: Vec<_> = status.namespaces.iter().map(|n| (n.name == shop, n.exec, n.because.clone())).collect();
-    assert_eq!(said.iter().filter(|(_, exec, because)| exec.is_some() || !because.is_empty()).count(), 1, "{said:?}");
-    assert!(said.contains(&(true, Some(true), vec!["team-a".to_owned()])), "{said:?}");
+    // It was ready before as well: what it says of terminals comes a moment later.
+    eventually("the status says where one opens, and because of whom", SOON, async || {
+        let status = bench.ready().await;
+        let said: Vec<_> = status.namespaces.iter().map(|n| (n.name == shop, n.exec, n.because.clone())).collect();
+        let of_terminals = said.iter().filter(|(_, exec, because)| exec.is_some() || !because.is_empty()).count();
+        that(of_terminals == 1 && said.contains(&(true, Some(true), vec!["team-a".to_owned()])), || format!("{said:?}"))
+    })
+    .await;
     assert_eq!((bench.opens(&second).await, bench.opens(&beyond).await, bench.opens("default").await), (false, false, false));
 
     bench.application("web-2", &json!({"server": bench.remote.server, "namespace": second})).await;
