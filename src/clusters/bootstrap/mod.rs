@@ -1,7 +1,7 @@
 //! What an administrator of a remote cluster applies there once, so that a `ClusterAccess` can be served: the ServiceAccounts, the four
 //! ClusterRoles, the operator's own rights there, and the admission policies that limit these. Pure.
 //!
-//! * [`rights`] is what the operator (the manager) may do; [`policies`] is what RBAC cannot say of it.
+//! * `rights` is what the operator (the manager) may do; `policies` is what RBAC cannot say of it.
 //! * [`credential`] is the Secret for the hub by which it comes.
 //! * [`document`] is how all of it is written, with the reason for each rule.
 //!
