@@ -19,7 +19,9 @@ use kube::{
 use serde_json::json;
 
 use crate::support::{
-    ControlPlane, Kubernetes, eventually,
+    ControlPlane, Kubernetes,
+    audit::{Mark, whole_lines},
+    eventually,
     eventually::that,
     managers, manifests,
     policyjudge::{Judge, Request},
@@ -116,6 +118,27 @@ async fn the_audit_log_counts_lasting_writes_by_user() {
     assert!(writes.iter().all(|entry| entry.resource == "configmaps" && entry.namespace == namespace));
     let later = control_plane.audit_mark().await;
     assert_eq!(control_plane.audit_writes(later, &person).await, []);
+}
+
+#[test]
+fn a_mark_amid_a_line_of_the_audit_log_is_after_that_line() {
+    let log = b"first\nsecond\nthird\nfour";
+    let since = |mark: u64| {
+        let begin = usize::try_from(mark.saturating_sub(1)).unwrap();
+        let lines = whole_lines(&log[begin..], Mark(mark));
+        lines.into_iter().map(|line| str::from_utf8(line).unwrap().trim_end()).collect::<Vec<_>>()
+    };
+    for (mark, expected) in [
+        (0, &["first", "second", "third"][..]),
+        (1, &["second", "third"]),
+        (5, &["second", "third"]),
+        (6, &["second", "third"]),
+        (7, &["third"]),
+        (19, &[]),
+        (23, &[]),
+    ] {
+        assert_eq!(since(mark), expected, "{mark}");
+    }
 }
 
 #[tokio::test]

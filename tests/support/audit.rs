@@ -34,7 +34,7 @@ pub struct AuditEntry {
 
 /// A point in the audit log.
 #[derive(Clone, Copy, Debug)]
-pub struct Mark(u64);
+pub struct Mark(pub u64);
 
 impl Mark {
     /// Before everything.
@@ -59,15 +59,24 @@ impl ControlPlane {
     /// All events since then as the API server wrote them, reads included.
     pub fn audit_events(&self, since: Mark) -> Vec<Value> {
         let mut file = std::fs::File::open(self.audit_log()).expect("open the audit log");
-        file.seek(SeekFrom::Start(since.0)).expect("seek in the audit log");
-        let mut text = String::new();
-        file.read_to_string(&mut text).expect("read the audit log");
-        // A line that is being written has no end yet.
-        text.split_inclusive('\n')
-            .filter(|line| line.ends_with('\n'))
-            .map(|line| serde_json::from_str(line).expect("an audit event is JSON"))
-            .collect()
+        // From the byte before, which tells whether a line was being written just then.
+        file.seek(SeekFrom::Start(since.0.saturating_sub(1))).expect("seek in the audit log");
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).expect("read the audit log");
+        whole_lines(&text, since).into_iter().map(|line| serde_json::from_slice(line).expect("an audit event is JSON")).collect()
     }
+}
+
+/// The lines that were begun at the mark or later and have their end. `text` begins one byte before the mark, if there is one.
+///
+/// A log is written in pieces: at a mark the last line may have no end yet, and that request came before.
+pub fn whole_lines(text: &[u8], since: Mark) -> Vec<&[u8]> {
+    let mut lines: Vec<_> = text.split_inclusive(|byte| *byte == b'\n').collect();
+    if since.0 > 0 && !lines.is_empty() {
+        lines.remove(0);
+    }
+    lines.retain(|line| line.ends_with(b"\n"));
+    lines
 }
 
 /// A request's line is written when its answer has been sent, which its sender may see a little earlier.
