@@ -121,6 +121,14 @@ generate: ## write the generated files: the CustomResourceDefinitions, for kubec
 	cp crds/*.yaml $(chart_crds)/
 	$(call generate_reference,docs/reference)
 
+.PHONY: bench
+bench: ## measure the operator on a real API server, and its core by itself; BENCH="latency policy" takes parts of it (docs/performance.md)
+	@$(need_tools)
+	$(CARGO) build --locked --release --bin argocd-access
+	$(CARGO) bench --locked --profile measure --no-run
+	ARGOCD_ACCESS_PROGRAM=$(CURDIR)/target/release/argocd-access $(CARGO) bench --locked --profile measure --bench operator -- $(BENCH)
+	[ -n "$(BENCH)" ] || $(CARGO) bench --locked --profile measure --bench core
+
 .PHONY: demo demo-down
 demo: ## see it work on this machine: a whole cluster with Argo CD, and a terminal through it
 	@exec ./tests/demo/run

@@ -54,11 +54,16 @@ impl Prepared {
 
     /// The command, with nothing of the test's own environment.
     pub fn command(&self) -> Command {
-        let mut command = reaper::command(env!("CARGO_BIN_EXE_argocd-access"));
+        let mut command = reaper::command(program());
         command.args(&self.arguments).env_clear().envs(self.environment.iter().cloned()).current_dir(&self.folder);
         command.env("RUST_BACKTRACE", "1");
         command
     }
+}
+
+/// The operator; that which was built with the tests, unless it is said which one.
+fn program() -> PathBuf {
+    std::env::var_os("ARGOCD_ACCESS_PROGRAM").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_argocd-access")), PathBuf::from)
 }
 
 async fn fill(client: &Client, namespace: &str, volume: &Volume, folder: &Path) -> Result<(), String> {
