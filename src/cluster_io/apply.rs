@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesOrdered;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
 use kube::core::{ApiResource, GroupVersionKind, NamespaceResourceScope};
@@ -44,6 +47,10 @@ impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Des
 
 /// How long an answer to what is still declared counts.
 const FRESH: Duration = Duration::from_secs(1);
+/// So many writes are on their way at once; more would only wait in the API server, whose time is shared with everybody else.
+pub const AT_ONCE: usize = 8;
+/// So many are sent before it is asked again whether they may be.
+const GROUP: usize = 64;
 
 /// Sends the writes. Before anything is given, the API server itself is asked whether it is still declared: this process may have been
 /// stopped since it looked, and its watches may be behind by as much. A failure of a narrowing write never keeps another narrowing one from being sent; it keeps all widening ones back,
@@ -64,50 +71,99 @@ where
     let mut failures: Failures = BTreeMap::new();
     let (mut stale, mut done, mut secrets) = (false, Vec::new(), BTreeMap::new());
     let mut asked: Option<Instant> = None;
-    for write in plan.writes() {
-        if !leads.holds() {
-            tracing::warn!(object = %write.target, "nothing is written without the Lease");
-            stale = true;
-            break;
-        }
-        if write.gives() && !stale && asked.is_none_or(|when| when.elapsed() > FRESH) {
+    for group in groups(plan.writes()) {
+        let Some(first) = group.first() else { continue };
+        if group.iter().any(Write::gives) && !stale && asked.is_none_or(|when| when.elapsed() > FRESH) {
             asked = Some(Instant::now());
             match still_declared(client, namespace, &plan).await {
                 Ok(still) => stale = !still,
                 Err(error) => {
                     let chain = error.chain();
-                    tracing::warn!(object = %write.target, error = %chain, "nothing is given while it is not known whether it is still declared");
-                    failures.entry(write.layer).or_default().push(chain);
+                    tracing::warn!(object = %first.target, error = %chain, "nothing is given while it is not known whether it is still declared");
+                    failures.entry(first.layer).or_default().push(chain);
                     break;
                 }
             }
         }
-        if stale && write.direction != Direction::Narrow {
+        if stale && first.direction != Direction::Narrow {
             break;
         }
-        match send(outlets, write, recent).await {
-            Ok(uid) => {
-                secrets.extend(uid.map(|uid| (write.target.clone(), uid)));
-                tracing::info!(object = %write.target, direction = ?write.direction, why = write.why, "written");
-                metrics.written(write.target.kind, "ok");
-                done.push(write.target.clone());
+        for (write, answer) in group.iter().zip(send_all(outlets, group, leads).await) {
+            match answer {
+                Ok(Answer { uid, object }) => {
+                    secrets.extend(uid.map(|uid| (write.target.clone(), uid)));
+                    remember(write, object.as_ref(), recent);
+                    tracing::info!(object = %write.target, direction = ?write.direction, why = write.why, "written");
+                    metrics.written(write.target.kind, "ok");
+                    done.push(write.target.clone());
+                }
+                Err(Unwritten::Led) => {
+                    tracing::warn!(object = %write.target, "nothing is written without the Lease");
+                    stale = true;
+                }
+                // 409: somebody wrote in between. 404: the object went (or, for one to be made, its namespace is missing, which is a failure).
+                // Both mean: look again.
+                Err(Unwritten::Refused(error)) if error.code() == Some(409) || (error.code() == Some(404) && write.action.is_for_what_was_seen()) => {
+                    tracing::debug!(object = %write.target, error = %error.chain(), "the picture was old");
+                    metrics.written(write.target.kind, "stale");
+                    stale = true;
+                }
+                Err(Unwritten::Refused(error)) => {
+                    let chain = error.chain();
+                    tracing::warn!(object = %write.target, why = write.why, error = %chain, "a write failed");
+                    metrics.written(write.target.kind, "failed");
+                    failures.entry(write.layer).or_default().push(chain);
+                }
             }
-            // 409: somebody wrote in between. 404: the object went (or, for one to be made, its namespace is missing, which is a failure).
-            // Both mean: look again.
-            Err(error) if error.code() == Some(409) || (error.code() == Some(404) && write.action.is_for_what_was_seen()) => {
-                tracing::debug!(object = %write.target, error = %error.chain(), "the picture was old");
-                metrics.written(write.target.kind, "stale");
-                stale = true;
-            }
-            Err(error) => {
-                let chain = error.chain();
-                tracing::warn!(object = %write.target, why = write.why, error = %chain, "a write failed");
-                metrics.written(write.target.kind, "failed");
-                failures.entry(write.layer).or_default().push(chain);
-            }
+        }
+        if !leads.holds() {
+            break;
         }
     }
     Outcome { plan: plan.applied(), failures, stale, done, secrets }
+}
+
+/// The writes in their order, those together that may overtake one another: in one layer and direction, each to another object of one kind.
+fn groups(writes: &[Write]) -> impl Iterator<Item = &[Write]> {
+    let alike = |one: &Write, other: &Write| {
+        (one.layer, one.direction, one.target.kind) == (other.layer, other.direction, other.target.kind) && one.target != other.target
+    };
+    writes.chunk_by(alike).flat_map(|group| group.chunks(GROUP))
+}
+
+/// Why a write was not made.
+enum Unwritten {
+    /// Somebody else may write by now.
+    Led,
+    /// The API server refuses, cannot be reached, or does not answer in time.
+    Refused(RequestError),
+}
+
+/// Sends the writes of a group, some at once; the answers come in the order of the writes.
+async fn send_all<'a>(outlets: &'a dyn Outlets, group: &'a [Write], leads: &'a Leads) -> Vec<Result<Answer, Unwritten>> {
+    let mut rest = group.iter();
+    // In boxes, so that the compiler need not prove for all lifetimes what holds for this one.
+    let mut sent: FuturesOrdered<BoxFuture<'a, Result<Answer, Unwritten>>> = FuturesOrdered::new();
+    let mut answers = Vec::with_capacity(group.len());
+    loop {
+        while sent.len() < AT_ONCE
+            && let Some(write) = rest.next()
+        {
+            sent.push_back(Box::pin(send_led(outlets, write, leads)));
+        }
+        match sent.next().await {
+            Some(answer) => answers.push(answer),
+            None => return answers,
+        }
+    }
+}
+
+/// Sends one write of a plan, while we may.
+async fn send_led(outlets: &dyn Outlets, write: &Write, leads: &Leads) -> Result<Answer, Unwritten> {
+    if !leads.holds() {
+        return Err(Unwritten::Led);
+    }
+    send(outlets, write).await.map_err(Unwritten::Refused)
 }
 
 /// Sends one write of its own, outside of any plan.
@@ -115,7 +171,7 @@ where
 /// # Errors
 /// When the API server refuses, cannot be reached, or does not answer in time.
 pub async fn send_alone(client: &Client, write: &Write) -> Result<(), RequestError> {
-    send(&Hub(client.clone()), write, &mut Recent::default()).await.map(drop)
+    send(&Hub(client.clone()), write).await.map(drop)
 }
 
 /// Asks the API server itself; an answer of the watches would be as old as they are.
@@ -124,15 +180,26 @@ where
     P::Object: Declared,
 {
     let api: Api<P::Object> = Api::namespaced(client.clone(), namespace);
-    let declared = request("list what is still declared", async move { api.list_metadata(&ListParams::default()).await }).await?;
     let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let argocd_cm = request("read whether everything is stopped", config_maps.get_metadata_opt(ARGOCD_CM)).await?;
+    let (declared, argocd_cm) = tokio::try_join!(
+        request("list what is still declared", async move { api.list_metadata(&ListParams::default()).await }),
+        request("read whether everything is stopped", config_maps.get_metadata_opt(ARGOCD_CM)),
+    )?;
     let (accesses, argocd_cm) = (declared.items.iter().map(|object| &object.metadata), argocd_cm.as_ref().map(|object| &object.metadata));
     Ok(plan.is_still_declared(accesses, argocd_cm, jiff::Timestamp::now()))
 }
 
-/// Sends one write; of a Secret the uid comes back.
-async fn send(outlets: &dyn Outlets, write: &Write, recent: &mut Recent) -> Result<Option<String>, RequestError> {
+/// What came back of a write.
+#[derive(Default)]
+struct Answer {
+    /// Of a Secret that was made or changed.
+    uid: Option<String>,
+    /// The object as it is now; `None` for a Secret, and for one that was deleted.
+    object: Option<DynamicObject>,
+}
+
+/// Sends one write.
+async fn send(outlets: &dyn Outlets, write: &Write) -> Result<Answer, RequestError> {
     let unsent = |why| RequestError::Unsent { action: format!("write {}", write.target), why };
     let api = api(&outlets.client(write.target.kind).map_err(unsent)?, &write.target);
     let name = &write.target.name;
@@ -140,41 +207,34 @@ async fn send(outlets: &dyn Outlets, write: &Write, recent: &mut Recent) -> Resu
         Action::Sealed(seal, body) => Some(outlets.unseal(*seal, body).map_err(unsent)?),
         _ => None,
     };
-    match unsealed.as_ref().unwrap_or(&write.action) {
+    let apply = || PatchParams { force: write.action.is_for_what_was_seen(), ..PatchParams::apply(FIELD_MANAGER) };
+    let object = match unsealed.as_ref().unwrap_or(&write.action) {
         Action::Sealed(..) => return Err(unsent("it is sealed still".to_owned())),
         Action::Apply(body) if write.target.kind.is_secret() => {
-            let params = PatchParams { force: write.action.is_for_what_was_seen(), ..PatchParams::apply(FIELD_MANAGER) };
             // Only metadata come back.
-            return Ok(request(format!("apply {}", write.target), api.patch_metadata(name, &params, &Patch::Apply(body))).await?.metadata.uid);
+            let written = request(format!("apply {}", write.target), api.patch_metadata(name, &apply(), &Patch::Apply(body))).await?;
+            return Ok(Answer { uid: written.metadata.uid, object: None });
         }
         Action::Merge(patch) if write.target.kind.is_secret() => {
             let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-            return Ok(request(format!("patch {}", write.target), api.patch_metadata(name, &params, &Patch::Merge(patch))).await?.metadata.uid);
+            let written = request(format!("patch {}", write.target), api.patch_metadata(name, &params, &Patch::Merge(patch))).await?;
+            return Ok(Answer { uid: written.metadata.uid, object: None });
         }
-        Action::Apply(body) => {
-            let params = PatchParams { force: write.action.is_for_what_was_seen(), ..PatchParams::apply(FIELD_MANAGER) };
-            let object = request(format!("apply {}", write.target), api.patch(name, &params, &Patch::Apply(body))).await?;
-            remember(&write.target, &object, recent);
-        }
-        Action::Merge(patch) => {
-            let object = merge(&api, &write.target, FIELD_MANAGER, patch).await?;
-            remember(&write.target, &object, recent);
-        }
-        Action::InName { name: owner, patch } => {
-            let object = in_name(&api, &write.target, owner, patch).await?;
-            remember(&write.target, &object, recent);
-        }
+        Action::Apply(body) => request(format!("apply {}", write.target), api.patch(name, &apply(), &Patch::Apply(body))).await?,
+        Action::Merge(patch) => merge(&api, &write.target, FIELD_MANAGER, patch).await?,
+        Action::InName { name: owner, patch } => in_name(&api, &write.target, owner, patch).await?,
         Action::Delete { uid, resource_version } => {
             let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: Some(resource_version.clone()) };
             let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
             match request(format!("delete {}", write.target), api.delete(name, &params)).await {
-                Ok(_) => recent.gone(&write.target, uid),
-                Err(error) if error.code() == Some(404) => recent.gone(&write.target, uid),
+                Ok(_) => {}
+                Err(error) if error.code() == Some(404) => {}
                 Err(error) => return Err(error),
             }
+            return Ok(Answer::default());
         }
-    }
-    Ok(None)
+    };
+    Ok(Answer { uid: None, object: Some(object) })
 }
 
 async fn merge(api: &Api<DynamicObject>, target: &Target, manager: &str, patch: &Value) -> Result<DynamicObject, RequestError> {
@@ -206,11 +266,15 @@ fn json(object: &DynamicObject) -> Value {
     serde_json::to_value(object).unwrap_or_default()
 }
 
-fn remember(target: &Target, object: &DynamicObject, recent: &mut Recent) {
-    if target.kind.is_remote() {
+fn remember(write: &Write, object: Option<&DynamicObject>, recent: &mut Recent) {
+    let target = &write.target;
+    if let Action::Delete { uid, .. } = &write.action {
+        recent.gone(target, uid);
+    }
+    let Some(object) = object.filter(|_| !target.kind.is_remote()) else {
         // A remote cluster is looked at again instead.
         return;
-    }
+    };
     // An object whose last finalizer we dropped is gone with this very answer.
     let released = object.metadata.deletion_timestamp.is_some() && object.metadata.finalizers.as_ref().is_none_or(Vec::is_empty);
     match (released, serde_json::to_value(object)) {

@@ -48,11 +48,8 @@ pub async fn review(client: &Client, of: Asked<'_>, namespace: &str) -> Result<R
         };
         ask(client, of, attributes)
     };
-    Ok(Review {
-        pods_get: question("get", None).await?,
-        exec_get: question("get", Some("exec")).await?,
-        exec_create: question("create", Some("exec")).await?,
-    })
+    let (pods_get, exec_get, exec_create) = tokio::try_join!(question("get", None), question("get", Some("exec")), question("create", Some("exec")))?;
+    Ok(Review { pods_get, exec_get, exec_create })
 }
 
 /// Asks each question about live resources.

@@ -2,7 +2,7 @@
 //! opens, closes or expires, and every 15 s: what others grant is not watched but asked for, and a clock may be set.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, join_all};
 use tokio::sync::{Notify, oneshot, watch};
@@ -12,12 +12,16 @@ use super::keeper::Keeper;
 use super::round::{Rounds, Verdict};
 use crate::cluster_io::lease::{Candidate, LeaseError};
 
-/// Changes within this time are taken together.
+/// The least time from the beginning of one round to that of the next: changes that come meanwhile are taken together. The first one after
+/// a silence waits for nobody.
 const DEBOUNCE: Duration = Duration::from_millis(50);
 /// The longest time between two rounds.
 const RESYNC: Duration = Duration::from_secs(15);
 /// The first wait after a failure, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(30));
+/// The first wait where the picture is not settled: the API server's own caches take a moment, and so do our watches. It doubles up to the
+/// first wait after a failure, and from the tenth on further.
+const SETTLING: Duration = Duration::from_millis(20);
 
 /// Runs until `stop` says so, and then gives the Lease back. `rounds`: the loops of all resources, each of which ends when `stop` says so.
 ///
@@ -40,6 +44,7 @@ pub async fn keep<K: Keeper>(mut rounds: Rounds<K>, touched: Arc<Notify>, health
     let (mut failed, mut unsettled) = (0_u32, 0_u32);
     let name = rounds.name();
     while !*stop.borrow() {
+        let began = Instant::now();
         // In this order: whoever has just won has everything listed first.
         let verdict = match (rounds.leads(), rounds.settled()) {
             (_, false) => Verdict::Waiting,
@@ -52,19 +57,24 @@ pub async fn keep<K: Keeper>(mut rounds: Rounds<K>, touched: Arc<Notify>, health
         unsettled = if verdict == Verdict::Unsettled { unsettled.saturating_add(1) } else { 0 };
         let pause = match verdict {
             Verdict::Quiet => RESYNC,
-            // The API server's own caches take a moment; so do our watches.
-            Verdict::Unsettled => RETRY.0.saturating_mul(1 << unsettled.saturating_sub(10).min(8)).min(RESYNC),
+            Verdict::Unsettled => settling(unsettled),
             Verdict::Waiting => Duration::from_millis(100),
             Verdict::Failed => RETRY.0.saturating_mul(1 << failed.min(8)).min(RETRY.1),
         };
         let pause = pause.min(until(rounds.next()));
         tokio::select! {
             // After a failure a change does not shorten the wait below the first step: a storm of changes must not become one of requests.
-            () = async { touched.notified().await; tokio::time::sleep(if failed > 0 { RETRY.0 } else { DEBOUNCE }).await } => {}
+            () = async { touched.notified().await; tokio::time::sleep(if failed > 0 { RETRY.0 } else { DEBOUNCE.saturating_sub(began.elapsed()) }).await } => {}
             () = tokio::time::sleep(pause) => {}
             changed = stop.changed() => if changed.is_err() { return },
         }
     }
+}
+
+/// How long to wait after so many rounds in a row that were not settled.
+fn settling(rounds: u32) -> Duration {
+    let short = SETTLING.saturating_mul(1 << rounds.saturating_sub(1).min(8)).min(RETRY.0);
+    if rounds < 10 { short } else { RETRY.0.saturating_mul(1 << (rounds - 10).min(8)).min(RESYNC) }
 }
 
 /// How long it is until then: a little more than it, since a timer may be early.

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::object::HasStatus;
 use kube::runtime::events::Recorder;
@@ -14,7 +17,7 @@ use super::keeper::Keeper;
 use crate::api::conditions::ConditionType;
 use crate::api::is_held;
 use crate::cluster_io::RequestError;
-use crate::cluster_io::apply;
+use crate::cluster_io::apply::{self, AT_ONCE};
 use crate::cluster_io::lease::Leads;
 use crate::cluster_io::recent::{Recent, version};
 use crate::cluster_io::report;
@@ -49,6 +52,8 @@ pub enum Verdict {
     Failed,
 }
 
+/// A status that is to be written, and of which object.
+type Word<K> = (Arc<<K as Keeper>::Object>, Status<K>);
 type Status<K> = <<K as Keeper>::Object as HasStatus>::Status;
 
 /// A status that was written, and the version of the object with it.
@@ -312,8 +317,8 @@ impl<K: Keeper> Rounds<K> {
         let now = Time(jiff::Timestamp::now());
         let mut counts = [("True", 0), ("False", 0), ("Unknown", 0)];
         let mut failed = !failures.is_empty();
-        let (mut waiting_for_reviews, mut written) = (false, 0);
-        let mut reported = BTreeMap::new();
+        let mut waiting_for_reviews = false;
+        let (mut words, mut reported) = (Vec::new(), BTreeMap::new());
         for (index, object) in K::outlooks(plan).iter().enumerate() {
             let uid = object.uid().unwrap_or_default();
             let object = self.with_last_status(object);
@@ -324,18 +329,21 @@ impl<K: Keeper> Rounds<K> {
             // While steps are still to come there is nothing final to say, unless something failed.
             let final_word = settled || !failures.is_empty();
             let worth = final_word && !self.silent && !(self.beside && object.is_told());
-            if worth && written < STATUSES && object.status().is_none_or(|before| !K::Object::same(before, &status)) {
-                match self.say(&object, &status).await {
-                    Ok(version) => drop(version.map(|version| reported.insert(uid, Reported { version, status }))),
-                    Err(error) => {
-                        failed = true;
-                        self.metrics.status_written(K::KIND, "failed");
-                        tracing::warn!(error = %error.chain(), "a status was not written");
-                    }
-                }
-                written += 1;
+            if worth && words.len() < STATUSES && object.status().is_none_or(|before| !K::Object::same(before, &status)) {
+                words.push((object, status));
             } else if let Some(last) = self.reported.remove(&uid).filter(|last| last.is_news_to(object.as_ref())) {
                 reported.insert(uid, last);
+            }
+        }
+        let written = words.len();
+        for ((object, status), answer) in self.say_all(words).await {
+            match answer {
+                Ok(version) => drop(version.map(|version| reported.insert(object.uid().unwrap_or_default(), Reported { version, status }))),
+                Err(error) => {
+                    failed = true;
+                    self.metrics.status_written(K::KIND, "failed");
+                    tracing::warn!(error = %error.chain(), "a status was not written");
+                }
             }
         }
         self.reported = reported;
@@ -361,6 +369,28 @@ impl<K: Keeper> Rounds<K> {
                 Arc::new(object)
             }
             None => Arc::clone(object),
+        }
+    }
+
+    /// Writes the statuses, some at once.
+    async fn say_all(&self, words: Vec<Word<K>>) -> Vec<(Word<K>, Result<Option<String>, RequestError>)> {
+        let mut rest = words.into_iter();
+        // In boxes, so that the compiler need not prove for all lifetimes what holds for this one.
+        let mut sent: FuturesUnordered<BoxFuture<'_, _>> = FuturesUnordered::new();
+        let mut answers = Vec::new();
+        loop {
+            while sent.len() < AT_ONCE
+                && let Some((object, status)) = rest.next()
+            {
+                sent.push(Box::pin(async move {
+                    let answer = self.say(&object, &status).await;
+                    ((object, status), answer)
+                }));
+            }
+            match sent.next().await {
+                Some(answer) => answers.push(answer),
+                None => return answers,
+            }
         }
     }
 
