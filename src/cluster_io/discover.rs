@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::authorization::v1::{SelfSubjectRulesReview, SelfSubjectRulesReviewSpec};
-use k8s_openapi::api::rbac::v1::PolicyRule;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResource;
-use kube::api::PostParams;
+use kube::Client;
 use kube::core::discovery::v2::{APIGroupDiscovery, APIResourceDiscovery, APIVersionDiscovery};
-use kube::{Api, Client};
 
+use super::own_rules::{NOWHERE, own_rules};
 use super::{RequestError, request};
 use crate::live::ceiling::Ceiling;
 use crate::live::discovery::Discovery;
@@ -23,9 +21,6 @@ const RIGHTS: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(5);
 /// An answer that is older than this is none any more.
 const STALE: Duration = Duration::from_secs(600);
-/// The operator's rights in the whole cluster are those that it has in a namespace in which nobody can have bound it to anything: no
-/// namespace can have such a name.
-const NOWHERE: &str = "no.namespace";
 
 /// What the API server offers.
 #[derive(Clone, Debug)]
@@ -152,17 +147,6 @@ fn resources(version: &APIVersionDiscovery) -> Vec<APIResource> {
 /// # Errors
 /// When the API server does not say.
 pub async fn ceiling(client: &Client) -> Result<Ceiling, RequestError> {
-    let question =
-        SelfSubjectRulesReview { spec: SelfSubjectRulesReviewSpec { namespace: Some(NOWHERE.to_owned()) }, ..SelfSubjectRulesReview::default() };
-    let api: Api<SelfSubjectRulesReview> = Api::all(client.clone());
-    let answer = request("ask for the operator's own rights", api.create(&PostParams::default(), &question)).await?;
-    let rule = |rule: k8s_openapi::api::authorization::v1::ResourceRule| PolicyRule {
-        api_groups: rule.api_groups,
-        resources: rule.resources,
-        resource_names: rule.resource_names,
-        verbs: rule.verbs,
-        non_resource_urls: None,
-    };
     // Where an authorizer cannot list its rules the answer is not complete: what is not in it counts as not held.
-    Ok(Ceiling::of(answer.status.map(|status| status.resource_rules).unwrap_or_default().into_iter().map(rule).collect()))
+    Ok(own_rules(client, NOWHERE, "ask for the operator's own rights").await?.rules)
 }

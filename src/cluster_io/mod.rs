@@ -8,6 +8,7 @@ pub mod declared;
 pub mod discover;
 pub mod lease;
 pub mod outlets;
+pub mod own_rules;
 pub mod probe;
 pub mod recent;
 pub mod remote;

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
 use super::rights::{Roles, questions};
@@ -23,10 +22,6 @@ pub const WIDE: &str = "";
 /// What was seen.
 #[derive(Clone, Debug, Default)]
 pub struct Proof {
-    /// Which credential it was: what changes with it.
-    pub of: String,
-    /// When.
-    pub at: Timestamp,
     /// Who it is, as the remote cluster says it.
     pub subject: String,
     /// What it may do, by namespace; [`WIDE`]: everywhere.
@@ -39,7 +34,7 @@ pub struct Proof {
 #[derive(Clone, Debug, Default)]
 pub struct Place {
     /// By rules.
-    pub rules: Vec<PolicyRule>,
+    pub rules: Ceiling,
     /// Why the rules are not all; `None`: they are.
     pub incomplete: Option<String>,
     /// What was asked by itself.
@@ -53,7 +48,7 @@ impl Place {
         if let Some(answer) = self.single.get(right) {
             return Some(*answer);
         }
-        let by_rule = Ceiling::of(self.rules.clone()).allows(right, &Names::All);
+        let by_rule = self.rules.allows(right, &Names::All);
         if by_rule || self.incomplete.is_none() { Some(by_rule) } else { None }
     }
 

@@ -39,8 +39,6 @@ pub struct Remote {
     pub aws_auth: Option<(ObjectMeta, BTreeMap<String, String>)>,
     /// What the operator's own identity holds there in the whole cluster, where it writes roles.
     pub ceiling: Option<Ceiling>,
-    /// What may not be read, and why: a bootstrap that is missing or old.
-    pub refused: Vec<String>,
 }
 
 /// A token that was made and is not written yet, without the token.

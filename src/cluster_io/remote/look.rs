@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleBinding};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, RoleBinding};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::{Api, Client, Resource};
@@ -91,7 +91,6 @@ pub async fn look(client: &Client, asked: &Asked) -> Result<Remote, Verdict> {
         manager_anchors: own.map_err(failed)?,
         aws_auth: aws_auth.map_err(failed)?,
         ceiling,
-        refused: Vec::new(),
     })
 }
 
@@ -174,16 +173,4 @@ async fn aws_auth(client: &Client, asked: &Asked) -> Result<Option<(ObjectMeta, 
     let Some(needed) = asked.aws_auth else { return Ok(None) };
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), "kube-system");
     Ok(get(&api, "aws-auth", !needed).await?.map(|config_map| (config_map.metadata, config_map.data.unwrap_or_default())))
-}
-
-/// As much of a rule as a review tells.
-#[must_use]
-pub fn rule(rule: k8s_openapi::api::authorization::v1::ResourceRule) -> PolicyRule {
-    PolicyRule {
-        api_groups: rule.api_groups,
-        resources: rule.resources,
-        resource_names: rule.resource_names,
-        verbs: rule.verbs,
-        non_resource_urls: None,
-    }
 }

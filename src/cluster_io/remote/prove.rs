@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use futures::StreamExt;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec, SelfSubjectRulesReview, SelfSubjectRulesReviewSpec,
-    SubjectAccessReview, SubjectAccessReviewSpec,
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec, SubjectAccessReview, SubjectAccessReviewSpec,
 };
 use kube::api::PostParams;
 use kube::{Api, Client};
 
-use super::look::rule;
 use crate::api::RemoteRight;
+use crate::cluster_io::own_rules::{NOWHERE, own_rules};
 use crate::cluster_io::{RequestError, request};
 use crate::clusters::plan::Ask;
 use crate::clusters::proof::{Asked, Place, Proof, WIDE};
@@ -24,8 +23,6 @@ const AT_ONCE: usize = 8;
 const SINGLE: usize = 256;
 /// As many reviews of an identity that cannot be had here.
 const REVIEWS: usize = 4000;
-/// No namespace can have such a name: what is allowed there is allowed everywhere.
-const NOWHERE: &str = "no.namespace";
 
 /// Why it is not known.
 #[derive(Debug)]
@@ -42,11 +39,11 @@ impl Unproven {
     }
 }
 
-/// Sees what the credential of this client can do. `of`: which credential it is.
+/// Sees what the credential of this client can do.
 ///
 /// # Errors
 /// When that could not be seen as a whole.
-pub async fn prove(client: &Client, ask: &Ask, of: String, at: jiff::Timestamp) -> Result<Proof, Unproven> {
+pub async fn prove(client: &Client, ask: &Ask) -> Result<Proof, Unproven> {
     let failed = |error: RequestError| Unproven::of(&error);
     let who: Api<SelfSubjectReview> = Api::all(client.clone());
     let answer = request("ask the remote cluster who the credential is", who.create(&PostParams::default(), &SelfSubjectReview::default())).await;
@@ -65,7 +62,7 @@ pub async fn prove(client: &Client, ask: &Ask, of: String, at: jiff::Timestamp) 
     let answers: Vec<Result<(String, Place), RequestError>> =
         futures::stream::iter(ask.places.clone()).map(one).buffer_unordered(AT_ONCE).collect().await;
     let places = answers.into_iter().collect::<Result<BTreeMap<String, Place>, RequestError>>().map_err(failed)?;
-    let mut proof = Proof { of, at, subject, places, by: BTreeMap::new() };
+    let mut proof = Proof { subject, places, by: BTreeMap::new() };
     proof.by = by(client, ask, &proof).await;
     Ok(proof)
 }
@@ -77,16 +74,8 @@ fn rights(asked: &Asked) -> impl Iterator<Item = Right> + '_ {
 
 async fn rules(client: &Client, place: &str) -> Result<Place, RequestError> {
     let namespace = if place == WIDE { NOWHERE } else { place };
-    let question =
-        SelfSubjectRulesReview { spec: SelfSubjectRulesReviewSpec { namespace: Some(namespace.to_owned()) }, ..SelfSubjectRulesReview::default() };
-    let api: Api<SelfSubjectRulesReview> = Api::all(client.clone());
-    let answer =
-        request(format!("ask the remote cluster what the credential may do in {namespace}"), api.create(&PostParams::default(), &question)).await?;
-    let status = answer.status.unwrap_or_default();
-    let incomplete = status
-        .incomplete
-        .then(|| status.evaluation_error.unwrap_or_else(|| "an authorizer of the remote cluster does not list its rules".to_owned()));
-    Ok(Place { rules: status.resource_rules.into_iter().map(rule).collect(), incomplete, single: BTreeMap::new() })
+    let seen = own_rules(client, namespace, format!("ask the remote cluster what the credential may do in {namespace}")).await?;
+    Ok(Place { rules: seen.rules, incomplete: seen.incomplete, single: BTreeMap::new() })
 }
 
 async fn single(client: &Client, place: &str, right: &Right) -> Result<(bool, String), RequestError> {
@@ -134,7 +123,7 @@ async fn by(client: &Client, ask: &Ask, proof: &Proof) -> BTreeMap<RemoteRight, 
 ///
 /// # Errors
 /// When that could not be seen as a whole.
-pub async fn review(client: &Client, ask: &Ask, (user, group): (&str, &str), at: jiff::Timestamp) -> Result<Proof, Unproven> {
+pub async fn review(client: &Client, ask: &Ask, (user, group): (&str, &str)) -> Result<Proof, Unproven> {
     let questions: Vec<(String, Right)> =
         ask.places.iter().flat_map(|(place, asked)| rights(asked).map(move |right| (place.clone(), right))).collect();
     if questions.len() > REVIEWS {
@@ -157,7 +146,7 @@ pub async fn review(client: &Client, ask: &Ask, (user, group): (&str, &str), at:
         Ok::<_, RequestError>((place, right, status.allowed && status.denied != Some(true), status.reason.unwrap_or_default()))
     };
     let answers: Vec<_> = futures::stream::iter(questions).map(one).buffer_unordered(AT_ONCE).collect().await;
-    let mut proof = Proof { of: format!("{user} {group}"), at, subject: user.to_owned(), ..Proof::default() };
+    let mut proof = Proof { subject: user.to_owned(), ..Proof::default() };
     for answer in answers {
         let (place, right, allowed, reason) = answer.map_err(|error| Unproven::Failed(error.chain()))?;
         let shown = RemoteRight {

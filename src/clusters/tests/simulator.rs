@@ -23,6 +23,7 @@ use crate::clusters::world::World;
 use crate::config::InstanceConfig;
 use crate::config::clusters::{Cluster, ClusterAccess as Served};
 use crate::exec;
+use crate::live::ceiling::Ceiling;
 use crate::live::tests::fixtures::{discovery, namespace};
 use crate::reconcile::contests::Contests;
 use crate::reconcile::write::{Action, Direction, Kind, Layer, Seal, Write};
@@ -178,12 +179,12 @@ impl Simulator {
     /// What the credential sees of itself.
     fn proof(&self) -> Proof {
         let roles = self.roles();
-        let mut proof = Proof { subject: user_of(NAMESPACE, "argocd-managed"), at: self.now, ..Proof::default() };
+        let mut proof = Proof { subject: user_of(NAMESPACE, "argocd-managed"), ..Proof::default() };
         let places: Vec<&str> = self.namespaces.iter().map(String::as_str).chain([WIDE]).collect();
         for place in places {
             let here = |at: &Option<String>| at.is_none() || at.as_deref() == Some(place);
             let rules = self.bindings.keys().filter(|(at, _)| here(at)).flat_map(|(_, role)| roles(role)).collect();
-            proof.places.insert(place.to_owned(), Place { rules, ..Place::default() });
+            proof.places.insert(place.to_owned(), Place { rules: Ceiling::of(rules), ..Place::default() });
         }
         proof
     }

@@ -144,11 +144,6 @@ fn version(whole: &Whole) -> String {
 }
 
 impl Known {
-    /// Has everything looked at anew.
-    pub fn expire(&mut self) {
-        (self.read, self.looked, self.looking, self.proved) = (None, None, Again::default(), None);
-    }
-
     /// The Secrets of the hub were written, or what is in the remote cluster was.
     pub fn wrote(&mut self, hub: bool, remote: bool) {
         if hub {
@@ -431,8 +426,7 @@ impl Known {
         let manager = self.manager(subject, Timestamp::now()).map_err(|verdict| verdict.message)?.ok_or("the manager's Secret is gone")?;
         let way = Way { server: &subject.id.server, ca: &manager.ca, proxy: subject.proxy.as_deref() };
         let client = connect::with_token(way, &token.token)?;
-        let of = token.claims.anchor.as_ref().map(|bound| bound.uid.clone()).unwrap_or_default();
-        prove::prove(&client, ask, of, Timestamp::now()).await.map_err(|unproven| match unproven {
+        prove::prove(&client, ask).await.map_err(|unproven| match unproven {
             Unproven::Refused(why) | Unproven::Failed(why) => format!("the new credential does not work: {why}"),
         })
     }
@@ -454,11 +448,11 @@ impl Known {
         let of = self.secret_version();
         let answer = match &ask.group {
             Some((user, group)) => match self.client() {
-                Ok(client) => prove::review(&client, ask, (user, group), Timestamp::now()).await,
+                Ok(client) => prove::review(&client, ask, (user, group)).await,
                 Err(why) => Err(Unproven::Failed(why)),
             },
             None => match self.as_argocd(subject) {
-                Ok(Some(client)) => prove::prove(&client, ask, of.clone().unwrap_or_default(), Timestamp::now()).await,
+                Ok(Some(client)) => prove::prove(&client, ask).await,
                 Ok(None) => return,
                 Err(why) => Err(Unproven::Failed(why)),
             },
