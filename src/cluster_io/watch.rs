@@ -2,6 +2,9 @@
 //!
 //! Each watch has a backoff of its own: with kube's `Controller` one failing watch starves all the others. Of a kind that a cluster may
 //! well not have, none is there while its CustomResourceDefinition is missing: no failure, and asked after from time to time.
+//!
+//! A watch that is taken up again says nothing until something changes, so after a failure it would not be known to work. Each failure ends
+//! it, and as soon as the API server takes one again its next life begins with a list.
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -9,16 +12,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use kube::api::{ListParams, WatchParams};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, Lookup, Store};
-use kube::runtime::watcher::{self, Event};
+use kube::runtime::watcher::{self, DefaultBackoff, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::describe;
+use super::{REQUEST_TIMEOUT, describe};
 use crate::reconcile::seen::{NotSeen, Seen};
 
 /// How often it is asked whether a kind is there that a cluster may do without.
@@ -137,18 +141,23 @@ where
         let probe = Probe { kind, health: Arc::default(), again: Arc::default() };
         let noted = probe.clone();
         let task = tokio::spawn(async move {
-            // Once for ever, unless the kind comes and goes or a fresh list is asked for: then each of its lives begins with a list of its own.
+            // Once for ever, unless it fails, the kind comes and goes or a fresh list is asked for: each of its lives begins with a list of its own.
+            let mut backoff = DefaultBackoff::default();
             loop {
                 let ended = tokio::select! {
                     ended = follow(&api, &config, prune, &touched, optional, &noted, &mut writer) => ended,
                     () = noted.again.notified() => continue,
                 };
-                if ended == Ended::Stream {
-                    break;
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(ABSENT) => {}
-                    () = noted.again.notified() => {}
+                match ended {
+                    Ended::Stream => break,
+                    Ended::Absent => tokio::select! {
+                        () = tokio::time::sleep(ABSENT) => {}
+                        () = noted.again.notified() => {}
+                    },
+                    Ended::Failed => tokio::select! {
+                        () = until_taken(&api, &config, optional, &noted, &touched, &mut backoff) => {}
+                        () = noted.again.notified() => {}
+                    },
                 }
             }
         });
@@ -182,11 +191,13 @@ where
 enum Ended {
     /// There is no such kind, and need not be.
     Absent,
+    /// The API server does not go on with it.
+    Failed,
     /// The stream has ended, which it never does by itself.
     Stream,
 }
 
-/// Watches until the stream ends, or until it turns out that there is no such kind, and need not be.
+/// Watches until the stream ends, until it fails after its list was there, or until it turns out that there is no such kind, and need not be.
 async fn follow<K>(
     api: &Api<K>,
     config: &watcher::Config,
@@ -207,6 +218,7 @@ where
             writer.apply_watcher_event(event);
         }
         let gone = optional && event.as_ref().is_err_and(is_absent);
+        let lost = event.as_ref().is_err_and(does_not_list_again);
         let tell = match event {
             Ok(Event::Init | Event::InitApply(_)) => false,
             Ok(Event::InitDone) => {
@@ -238,8 +250,52 @@ where
         if gone {
             return Ended::Absent;
         }
+        if lost {
+            return Ended::Failed;
+        }
     }
     Ended::Stream
+}
+
+/// Whether kube goes on after it where it was, without a word when that works.
+fn does_not_list_again(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::WatchStartFailed(_) | watcher::Error::WatchFailed(_) => true,
+        watcher::Error::WatchError(status) => status.code != 410,
+        watcher::Error::InitialListFailed(_) | watcher::Error::NoResourceVersion => false,
+    }
+}
+
+/// Waits until the API server takes a watch, later each time.
+async fn until_taken<K>(api: &Api<K>, config: &watcher::Config, optional: bool, noted: &Probe, touched: &[Arc<Notify>], backoff: &mut DefaultBackoff)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    loop {
+        tokio::time::sleep(backoff.next().unwrap_or(ABSENT)).await;
+        match tokio::time::timeout(REQUEST_TIMEOUT, take(api, config)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) if optional && is_absent(&error) => return,
+            Ok(Err(error)) => {
+                if failed(noted, &error) {
+                    touched.iter().for_each(|told| told.notify_one());
+                }
+            }
+            Err(_) => tracing::warn!(kind = noted.kind, "a watch was not taken in time; it is tried again"),
+        }
+    }
+}
+
+/// Begins a watch, from now on, and lets it go.
+async fn take<K>(api: &Api<K>, config: &watcher::Config) -> Result<(), watcher::Error>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let (label_selector, field_selector) = (config.label_selector.clone(), config.field_selector.clone());
+    let one = ListParams { label_selector: label_selector.clone(), field_selector: field_selector.clone(), limit: Some(1), ..ListParams::default() };
+    let now = api.list(&one).await.map_err(watcher::Error::InitialListFailed)?.metadata.resource_version;
+    let params = WatchParams { label_selector, field_selector, timeout: Some(1), ..WatchParams::default() };
+    api.watch(&params, &now.ok_or(watcher::Error::NoResourceVersion)?).await.map(drop).map_err(watcher::Error::WatchStartFailed)
 }
 
 /// Whether the API server says that it does not know the kind.

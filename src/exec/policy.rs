@@ -44,6 +44,12 @@ struct Desired {
     too_large: bool,
 }
 
+impl Desired {
+    fn size(&self, key: &str) -> usize {
+        key.len() + self.text.len()
+    }
+}
+
 /// What the layer wants, and what it says to each object in effect (by its index among the cases).
 #[must_use]
 pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOutlook>) {
@@ -59,7 +65,7 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOut
     let foreign: Data = data.iter().filter(|(k, _)| !is_our_key(k)).map(|(k, v)| (k.clone(), v.clone())).collect();
     let desired = desired(world, cases, &data, &foreign);
     let mut keys: BTreeMap<String, (Vec<String>, String)> =
-        desired.values().filter(|(_, d)| !d.lines.is_empty() && !d.too_large).map(|(k, d)| (k.clone(), (d.lines.clone(), d.text.clone()))).collect();
+        desired.values().filter(|(_, d)| !d.lines.is_empty()).map(|(k, d)| (k.clone(), (d.lines.clone(), d.text.clone()))).collect();
     for key in frozen_keys(world) {
         if let Some(text) = data.get(&key) {
             keys.insert(key, (written(text), text.clone()));
@@ -78,25 +84,52 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOut
 fn desired(world: &World, cases: &[Case], data: &Data, foreign: &Data) -> BTreeMap<usize, (String, Desired)> {
     let context = Context::of(world, data);
     let frozen = frozen_keys(world);
-    let mut ours: usize = data.iter().filter(|(k, _)| frozen.contains(*k)).map(|(k, v)| k.len() + v.len()).sum();
-    let mut total: usize = ours + foreign.iter().map(|(k, v)| k.len() + v.len()).sum::<usize>();
     let mut all = BTreeMap::new();
-    // In the order of age: an object that was admitted is never pushed out by a younger one.
     for (index, case) in cases.iter().enumerate().filter(|(_, c)| c.effective) {
         let Some(grant) = case.grant.as_ref().filter(|g| g.target == PolicyTarget::Global) else { continue };
         let key = key_of(grant.access.metadata.name.as_deref().unwrap_or_default());
         let Lines { lines, no_applications, blind } = lines::render(grant, context);
         let lines = if blind { with_justified(lines, grant, context, data.get(&key).map_or("", String::as_str)) } else { lines };
         let text = text(grant, &lines);
-        let size = key.len() + text.len();
-        let too_large = ours + size > OUR_LIMIT || total + size > TOTAL_LIMIT;
-        if !too_large && !lines.is_empty() {
-            ours += size;
-            total += size;
-        }
-        all.insert(index, (key, Desired { lines, text, blind, no_applications, too_large }));
+        all.insert(index, (key, Desired { lines, text, blind, no_applications, too_large: false }));
     }
+    let sizes = |data: &Data, counts: &dyn Fn(&String) -> bool| -> usize {
+        data.iter().filter(|(key, _)| counts(key)).map(|(key, text)| key.len() + text.len()).sum()
+    };
+    let ours = sizes(data, &|key| frozen.contains(key));
+    let binary = world.rbac_cm.as_ref().ok().and_then(|cm| cm.as_ref()?.binary_data.as_ref());
+    let binary: usize = binary.into_iter().flatten().map(|(key, value)| key.len() + value.0.len()).sum();
+    fit(&mut all, data, ours, sizes(foreign, &|_| true) + binary);
     all
+}
+
+/// Keeps back what does not fit, so that no write is sent that would be refused. What stands already and is still declared keeps its place, whatever
+/// others write beside it; of what comes anew the older objects are first. `ours`: what else is there of ours; `beside`: what is others'.
+fn fit(all: &mut BTreeMap<usize, (String, Desired)>, data: &Data, mut ours: usize, beside: usize) {
+    let stands: BTreeMap<usize, (Vec<String>, String)> =
+        all.iter().filter_map(|(index, (key, desired))| Some((*index, standing(data.get(key)?, &desired.lines)?))).collect();
+    let floor = |index: usize, key: &str| stands.get(&index).map_or(0, |(_, text)| key.len() + text.len());
+    ours += all.iter().map(|(index, (key, _))| floor(*index, key)).sum::<usize>();
+    for (index, (key, desired)) in all.iter_mut().filter(|(_, (_, desired))| !desired.lines.is_empty()) {
+        let growth = desired.size(key).saturating_sub(floor(*index, key));
+        if growth == 0 || (ours + growth <= OUR_LIMIT && ours + beside + growth <= TOTAL_LIMIT) {
+            ours += growth;
+            continue;
+        }
+        desired.too_large = true;
+        (desired.lines, desired.text) = stands.get(index).cloned().unwrap_or_default();
+    }
+}
+
+/// What remains of a key when everything is taken away that is not declared any more, and nothing is added.
+fn standing(current: &str, declared: &[String]) -> Option<(Vec<String>, String)> {
+    let there = written(current);
+    if !there.is_empty() && there.iter().all(|line| declared.contains(line)) {
+        return Some((there, current.to_owned()));
+    }
+    let kept: Vec<String> = declared.iter().filter(|line| there.contains(line)).cloned().collect();
+    let text = kept.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+    kept.iter().any(|line| line.starts_with("p,")).then_some((kept, text))
 }
 
 /// Where the Applications cannot be seen: what stands there already stays as far as the object still declares it.
@@ -276,7 +309,7 @@ fn outlook(world: &World, cases: &[Case], index: usize, key: &str, desired: &Des
         Verdict::no(
             Reason::PolicyTooLarge,
             format!(
-                "with this object {ARGOCD_RBAC_CM} would pass {} KiB of ours or {} KiB in all; older objects come first. Name fewer subjects and applications, or use wildcards",
+                "with this object {ARGOCD_RBAC_CM} would pass {} KiB of ours or {} KiB in all, and Kubernetes takes no more than 1024; older objects come first, and nothing is added to this one. Name fewer subjects and applications, use wildcards, or make room in {ARGOCD_RBAC_CM}",
                 OUR_LIMIT / 1024,
                 TOTAL_LIMIT / 1024
             ),
