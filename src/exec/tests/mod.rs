@@ -21,6 +21,7 @@ mod operated;
 mod order;
 mod ownership;
 mod policy;
+mod policy_size;
 mod preview;
 mod project;
 mod project_others;
