@@ -241,7 +241,13 @@ impl std::io::Write for Discreet {
 
 /// A client for the cluster, and the namespace that is meant when none is named.
 async fn connect() -> Result<(kube::Client, String), CliError> {
-    let config = kube::Config::infer().await.map_err(|e| CliError::Kubeconfig(Box::new(e)))?;
+    connect_by(true).await
+}
+
+/// The same; `retry`: kube sends a request again that the API server has no time for, without a word and for up to minutes.
+async fn connect_by(retry: bool) -> Result<(kube::Client, String), CliError> {
+    let mut config = kube::Config::infer().await.map_err(|e| CliError::Kubeconfig(Box::new(e)))?;
+    config.default_retry = retry;
     let namespace = config.default_namespace.clone();
     let client = kube::Client::try_from(config).map_err(|e| CliError::Client(Box::new(e)))?;
     Ok((client, namespace))

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use clap::Args;
 use tokio::sync::watch;
 
-use super::{CliError, InstanceArgs, ServeArgs, asked_to_end, connect};
+use super::{CliError, InstanceArgs, ServeArgs, asked_to_end, connect_by};
 use crate::controller::{self, Settings};
 
 /// The arguments of `run`.
@@ -28,7 +28,8 @@ pub struct RunArgs {
 /// # Errors
 /// When the configuration is wrong, the cluster cannot be found, or a loop ends.
 pub async fn run(args: RunArgs) -> Result<(), CliError> {
-    let (client, namespace) = connect().await?;
+    // Rounds, watches and the Lease each have pauses of their own, and what fails is to be seen.
+    let (client, namespace) = connect_by(false).await?;
     let config = args.instance.load(&namespace)?;
     let settings = Settings { serve: args.serve.serve, config, shipped: args.instance.shipped(), listen: args.listen, pod: args.pod_name };
     let (stop, stopped) = watch::channel(false);
