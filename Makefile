@@ -18,7 +18,7 @@ chart_crds := charts/argocd-access-operator/crds
 steps_folder := target/steps
 
 # What `make test` does, in this order: what fails quickly comes first, what needs the test bench last.
-test_steps := fmt clippy unit check-generated deny tools test-binaries policy aws chart cluster clusters owners agent terminal documents
+test_steps := fmt clippy unit check-generated deny tools test-binaries policy aws chart cluster clusters faults owners agent terminal documents
 
 .PHONY: help
 help: ## list the targets
@@ -77,6 +77,10 @@ cluster.run = $(need_tools) && $(guard) $(CARGO) test --locked --test cluster --
 clusters: ## remote clusters: two API servers, and the credential of the one for the other
 # Each has an API server of its own beside the common one.
 clusters.run = $(need_tools) && $(guard) $(CARGO) test --locked --test clusters -- --test-threads=3
+
+faults: ## the API server, etcd, watches and certificates fail, and what is declared becomes true and what is over ends all the same
+# Most have a control plane of their own.
+faults.run = $(need_tools) && $(guard) $(CARGO) test --locked --test faults -- --test-threads=2
 
 owners: ## beside Helm 3 and 4, and beside an Argo CD that manages itself, each of them real
 owners.run = $(need_tools) && $(guard) $(CARGO) test --locked --test owners

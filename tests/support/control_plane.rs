@@ -9,7 +9,7 @@
 use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -25,6 +25,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     certificates::{Authority, Pair},
+    eventually,
     kwok::Kwok,
     process::{Finished, Process, free_port, random, run, tail},
     reaper, tools,
@@ -62,7 +63,9 @@ pub struct ControlPlane {
     pub(super) kwok: OnceCell<Kwok>,
     pub(super) argocd_crds: OnceCell<()>,
     pub(super) operator_crds: OnceCell<()>,
-    processes: Vec<Process>,
+    processes: Mutex<Vec<Process>>,
+    /// How the API server is started.
+    api_server: Vec<String>,
     // Removed after the processes have ended.
     folder: TempDir,
 }
@@ -82,6 +85,12 @@ impl ControlPlane {
             Ok(control_plane) => control_plane,
             Err(message) => panic!("{message}"),
         }
+    }
+
+    /// One of a test's own, which may be stopped and changed; it goes by [`Self::end`], or with the test binary.
+    pub async fn own(version: Kubernetes) -> &'static Self {
+        let started = tokio::task::spawn_blocking(move || Self::start(version)).await.expect("the start of a control plane");
+        Box::leak(Box::new(started.unwrap_or_else(|message| panic!("{message}"))))
     }
 
     /// Starts one; blocks. Its folder and processes go with the value, or with the test binary.
@@ -114,14 +123,15 @@ impl ControlPlane {
             kwok: OnceCell::new(),
             argocd_crds: OnceCell::new(),
             operator_crds: OnceCell::new(),
-            processes: Vec::new(),
+            processes: Mutex::default(),
+            api_server: Vec::new(),
             folder,
         };
         control_plane.write_kubeconfig("admin", &certificate_credentials(&control_plane.admin), "default");
 
         let service_accounts = control_plane.authority.signing_key("service-accounts");
         let (etcd_client, etcd_peer) = (free_port(), free_port());
-        control_plane.processes.push(Process::start(
+        control_plane.run(Process::start(
             "etcd",
             &tools::path("etcd"),
             [
@@ -182,9 +192,50 @@ impl ControlPlane {
             "--audit-log-maxsize=4000".to_owned(),
             format!("--cert-dir={}", root.display()),
         ];
-        let arguments = arguments.into_iter().chain(more.iter().map(|one| (*one).to_owned()));
+        self.api_server = arguments.into_iter().chain(more.iter().map(|one| (*one).to_owned())).collect();
+        self.run_api_server();
+    }
+
+    fn run_api_server(&self) {
         let program = tools::path(self.version.api_server());
-        self.processes.push(Process::start("kube-apiserver", &program, arguments, &[], &root.join("kube-apiserver.log")));
+        self.run(Process::start("kube-apiserver", &program, &self.api_server, &[], &self.folder().join("kube-apiserver.log")));
+    }
+
+    fn run(&self, process: Process) {
+        self.processes().push(process);
+    }
+
+    fn processes(&self) -> MutexGuard<'_, Vec<Process>> {
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the API server, as a crash does.
+    pub fn stop_api_server(&self) {
+        self.processes().retain(|process| process.name() != "kube-apiserver");
+    }
+
+    /// Starts it again, on the same port and data, and waits until it answers.
+    pub async fn start_api_server_again(&self) {
+        self.run_api_server();
+        eventually("the API server answers again", Duration::from_secs(60), || async {
+            self.client().request_text(http_get("/readyz")).await.map(drop).map_err(|error| error.to_string())
+        })
+        .await;
+    }
+
+    /// Gives the API server another certificate, of the same authority.
+    pub fn new_serving_certificate(&self) {
+        self.authority.server("kube-apiserver", &["kubernetes.default.svc", "10.0.0.1"]);
+    }
+
+    /// Sends a signal to etcd.
+    pub fn signal_etcd(&self, signal: &str) {
+        self.processes().iter().filter(|process| process.name() == "etcd").for_each(|process| process.signal(signal));
+    }
+
+    /// Ends all of it; for one that lives as long as the test binary otherwise.
+    pub fn end(&self) {
+        self.processes().clear();
     }
 
     fn start_controller_manager(&mut self, root: &Path, service_accounts: &Pair) {
@@ -213,7 +264,7 @@ impl ControlPlane {
         ];
         let program = tools::path("kube-controller-manager");
         let log = root.join("kube-controller-manager.log");
-        self.processes.push(Process::start("kube-controller-manager", &program, arguments, &[], &log));
+        self.run(Process::start("kube-controller-manager", &program, arguments, &[], &log));
     }
 
     fn wait_until(&self, what: &str, holds: impl AsyncFn(&Client) -> Result<(), String> + Send) -> Result<(), String> {
@@ -226,11 +277,11 @@ impl ControlPlane {
                 runtime.block_on(async {
                     let client = self.client();
                     while let Err(seen) = holds(&client).await {
-                        for process in &self.processes {
+                        for process in self.processes().iter() {
                             process.check()?;
                         }
                         if began.elapsed() > limit {
-                            let logs: Vec<String> = self.processes.iter().map(|process| tail(process.log())).collect();
+                            let logs: Vec<String> = self.processes().iter().map(|process| tail(process.log())).collect();
                             return Err(format!("not within {limit:?}: {what}: {seen}\n{}", logs.join("\n----\n")));
                         }
                         tokio::time::sleep(Duration::from_millis(50)).await;

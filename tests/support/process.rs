@@ -43,6 +43,11 @@ impl Process {
         Self { name: name.to_owned(), log: log.to_owned(), child: Mutex::new(child) }
     }
 
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The process id.
     pub fn id(&self) -> u32 {
         self.lock().id()

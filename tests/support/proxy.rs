@@ -1,12 +1,13 @@
 //! A TLS proxy in front of the real API server, through which one operator goes. It counts the operator's writes, and at one of them it
 //! stops: before the request reaches the server, or after the server has answered and before the operator hears of it. Nothing is
-//! answered here, every request goes to the real server or is lost, but for a test that has it lie.
+//! answered here, every request goes to the real server or is lost, but for a test that has it lie or fail.
 
 use std::{
+    collections::BTreeSet,
     net::Ipv4Addr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
@@ -20,7 +21,9 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::{ControlPlane, process::free_port};
@@ -51,6 +54,17 @@ pub enum Lie {
     Mangle(Box<dyn FnOnce(String) -> String + Send>),
 }
 
+/// What goes wrong on the way, or at the server.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// This status is answered; with the seconds after which to come again.
+    Status(u16, Option<u64>),
+    /// The request is passed on after this time.
+    Late(Duration),
+    /// A watch begins, and is told that its place in the history is gone.
+    Expired,
+}
+
 struct Trap {
     left: usize,
     moment: Moment,
@@ -59,6 +73,8 @@ struct Trap {
 
 /// What becomes of every single write.
 type Judge = Box<dyn FnMut(&str, Moment) -> Then + Send>;
+/// What goes wrong, by a request with its query.
+type Faults = Box<dyn Fn(&str) -> Option<Fault> + Send>;
 /// What is said instead, by the request (as in [`Proxy::writes`]) and its `Authorization`.
 type Liar = Box<dyn Fn(&str, &str) -> Option<Lie> + Send>;
 
@@ -68,6 +84,10 @@ struct Shared {
     trap: Mutex<Option<Trap>>,
     judge: Mutex<Option<Judge>>,
     liar: Mutex<Option<Liar>>,
+    faults: Mutex<Option<Faults>>,
+    requests: AtomicUsize,
+    tokens: Mutex<BTreeSet<String>>,
+    cut: watch::Sender<()>,
     writes: Mutex<Vec<String>>,
     stop: AtomicBool,
 }
@@ -99,6 +119,10 @@ impl Proxy {
             trap: Mutex::default(),
             judge: Mutex::default(),
             liar: Mutex::default(),
+            faults: Mutex::default(),
+            requests: AtomicUsize::new(0),
+            tokens: Mutex::default(),
+            cut: watch::Sender::new(()),
             writes: Mutex::default(),
             stop: AtomicBool::new(false),
         });
@@ -125,6 +149,31 @@ impl Proxy {
     /// From now on `liar` says, by a request and its `Authorization`, what is answered instead of the truth.
     pub fn lies(&self, liar: impl Fn(&str, &str) -> Option<Lie> + Send + 'static) {
         *lock(&self.shared.liar) = Some(Box::new(liar));
+    }
+
+    /// From now on `faults` says, by a request with its query (such as `GET /api/v1/pods?watch=true`), what goes wrong.
+    pub fn faults(&self, faults: impl Fn(&str) -> Option<Fault> + Send + 'static) {
+        *lock(&self.shared.faults) = Some(Box::new(faults));
+    }
+
+    /// From now on nothing goes wrong any more.
+    pub fn mended(&self) {
+        *lock(&self.shared.faults) = None;
+    }
+
+    /// Cuts every connection, watches among them.
+    pub fn cut(&self) {
+        self.shared.cut.send_replace(());
+    }
+
+    /// How many requests have come.
+    pub fn requests(&self) -> usize {
+        self.shared.requests.load(Ordering::Relaxed)
+    }
+
+    /// Whether a request has come with this token.
+    pub fn has_come(&self, token: &str) -> bool {
+        lock(&self.shared.tokens).contains(&format!("Bearer {token}"))
     }
 
     /// Whether the trap is still set.
@@ -162,9 +211,13 @@ async fn serve(port: u16, acceptor: TlsAcceptor, shared: Arc<Shared>) {
         let (acceptor, shared) = (acceptor.clone(), shared.clone());
         tokio::spawn(async move {
             // A client that goes away in the midst of anything is what this is for.
+            let mut cut = shared.cut.subscribe();
             if let Ok(stream) = acceptor.accept(stream).await {
                 let service = service_fn(|request| pass(shared.clone(), request));
-                let _cut = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                tokio::select! {
+                    _cut = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service) => {}
+                    _ = cut.changed() => {}
+                }
             }
         });
     }
@@ -191,6 +244,19 @@ impl Shared {
         lock(&self.liar).as_ref().and_then(|liar| liar(&name(request), authorization))
     }
 
+    /// What goes wrong with a request.
+    fn fault(&self, request: &Request<Incoming>) -> Option<Fault> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        if let Some(authorization) = request.headers().get("authorization").and_then(|value| value.to_str().ok()) {
+            let mut tokens = lock(&self.tokens);
+            if !tokens.contains(authorization) {
+                tokens.insert(authorization.to_owned());
+            }
+        }
+        let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
+        lock(&self.faults).as_ref().and_then(|faults| faults(&format!("{}{query}", name(request))))
+    }
+
     /// Counts a write; at the one that the trap is for it is sprung.
     fn count(&self, request: &Request<Incoming>) -> Option<Trap> {
         lock(&self.writes).push(name(request));
@@ -203,6 +269,24 @@ impl Shared {
 
 fn whole(body: String) -> BoxBody<Bytes, hyper::Error> {
     Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed()
+}
+
+fn status(code: u16, reason: &str, message: &str) -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code, "reason": reason, "message": message})
+}
+
+fn refusal(code: u16, again: Option<u64>) -> Result<Response<BoxBody<Bytes, hyper::Error>>, hyper::http::Error> {
+    let reason = match code {
+        403 => "Forbidden",
+        429 => "TooManyRequests",
+        503 => "ServiceUnavailable",
+        _ => "InternalError",
+    };
+    let mut answer = Response::builder().status(code).header("content-type", "application/json");
+    if let Some(seconds) = again {
+        answer = answer.header("retry-after", seconds.to_string());
+    }
+    answer.body(whole(status(code, reason, "as the test has it").to_string()))
 }
 
 async fn judged(shared: &Arc<Shared>, write: Option<&String>, moment: Moment) -> Result<(), Failure> {
@@ -222,6 +306,15 @@ async fn spring(trap: Trap) -> Result<(), Failure> {
 }
 
 async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<BoxBody<Bytes, hyper::Error>>, Failure> {
+    match shared.fault(&request) {
+        Some(Fault::Status(code, again)) => return Ok(refusal(code, again)?),
+        Some(Fault::Late(time)) => tokio::time::sleep(time).await,
+        Some(Fault::Expired) => {
+            let event = json!({"type": "ERROR", "object": status(410, "Expired", "too old resource version")});
+            return Ok(Response::builder().header("content-type", "application/json").body(whole(format!("{event}\n")))?);
+        }
+        None => {}
+    }
     let write = is_write(&request).then(|| name(&request));
     judged(&shared, write.as_ref(), Moment::Before).await?;
     let (before, after) = match is_write(&request).then(|| shared.count(&request)).flatten() {
