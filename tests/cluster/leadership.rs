@@ -138,3 +138,72 @@ async fn whoever_finds_its_lease_taken_ends_and_comes_back_only_when_the_other_i
     team.delete("team-a").await;
     team.delete("team-b").await;
 }
+
+/// The kinds by which it is decided what is given.
+const DECIDING: [&str; 5] = ["execaccesses", "applications", "configmaps", "namespaces", "rolebindings"];
+
+#[tokio::test]
+async fn whoever_takes_over_lists_everything_afresh_before_it_writes_anything() {
+    let team = team("{replicas: 2}").await;
+    becomes("two run", SOON, 2, async || team.operators()).await;
+    team.grant("team-a", SPEC).await;
+    team.ready("team-a").await;
+    let first = team.leader().await;
+    let grace = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
+    Api::<Pod>::namespaced(team.client(), &team.namespace).delete(&first, &grace).await.unwrap();
+    becomes("two run again", SOON, 2, async || team.operators()).await;
+    // The new one lists what it has to know; the one that waits for the Lease has done so long ago.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let mark = team.cp.audit_mark().await;
+    team.grant("team-b", &SPEC.replace("team-a", "team-b")).await;
+    team.leader_after(&first, SILENCE).await;
+    team.ready("team-b").await;
+
+    let user = team.release.user().await;
+    let events = team.cp.audit_events(mark);
+    let mine: Vec<(&str, &str)> = events
+        .iter()
+        .filter(|event| event["user"]["username"] == user.as_str() && event["responseStatus"]["code"].as_u64().is_some_and(|code| code < 300))
+        .map(|event| (event["verb"].as_str().unwrap_or_default(), event["objectRef"]["resource"].as_str().unwrap_or_default()))
+        .collect();
+    let taken = mine.iter().position(|one| *one == ("patch", "leases")).expect("the Lease is taken");
+    let writes = ["create", "patch", "update", "delete"];
+    let is_write = |(verb, resource): &(&str, &str)| writes.contains(verb) && DECIDING.contains(resource);
+    let wrote = mine.iter().position(is_write).expect("something is written");
+    assert!(taken < wrote, "written without the Lease: {mine:#?}");
+    for kind in DECIDING {
+        assert!(mine[taken..wrote].contains(&("list", kind)), "{kind} is not listed between taking over and writing: {mine:#?}");
+    }
+    team.delete("team-a").await;
+    team.delete("team-b").await;
+}
+
+#[tokio::test]
+async fn a_rolling_update_of_two_in_the_midst_of_a_burst_loses_nothing_and_does_nothing_twice() {
+    let team = team("{replicas: 2}").await;
+    becomes("two run", SOON, 2, async || team.operators()).await;
+    let (first, starts) = (team.leader().await, team.release.kubelet.operator_starts());
+    let mark = team.cp.audit_mark().await;
+    let names: Vec<String> = (0..30).map(|n| format!("team-{n}")).collect();
+    let burst = async {
+        for name in &names {
+            team.grant(name, &SPEC.replace("team-a", name)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    // Another annotation is another Pod.
+    tokio::join!(burst, team.release.upgrade("{replicas: 2, podAnnotations: {rolled: 'yes'}}", &[]));
+    for name in &names {
+        team.ready(name).await;
+    }
+    assert!(team.release.kubelet.operator_starts() >= starts + 2, "nothing was rolled");
+    assert_ne!(team.leader().await, first);
+    let writes = team.writes(mark).await;
+    assert!(writes.iter().all(|w| w.code < 300 || w.code == 409), "{writes:#?}");
+    let flags = writes.iter().filter(|w| w.name == ARGOCD_CM && w.resource == "configmaps" && w.code < 300).count();
+    assert_eq!(flags, 1, "{writes:#?}");
+    for name in &names {
+        team.accesses().delete(name, &DeleteParams::default()).await.unwrap();
+    }
+    becomes("all are gone", SILENCE, 0, async || team.accesses().list(&kube::api::ListParams::default()).await.unwrap().items.len()).await;
+}
