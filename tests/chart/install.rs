@@ -4,6 +4,7 @@ use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use crate::{
+    availability::define_service_monitors,
     rendering::{Rendered, chart, name, render_release},
     support::{ControlPlane, Kubernetes, manifests, tools},
 };
@@ -22,7 +23,7 @@ pub async fn install(bench: &ControlPlane, namespace: &str, settings: &[&str]) -
 }
 
 /// Settings with which the chart renders everything that it can.
-const EVERYTHING: [&str; 10] = [
+const EVERYTHING: [&str; 14] = [
     "instance.confine=true",
     "instance.serverRoles=InPlace",
     "instance.restartServer=WhenNeeded",
@@ -33,6 +34,10 @@ const EVERYTHING: [&str; 10] = [
     "clusterAccess.enabled=true,clusterAccess.clusters={a}",
     "clusterAccess.clusters[1].name=b,clusterAccess.clusters[1].adoptSecret=old",
     "clusterAccess.aws.ack=true,clusterAccess.aws.crossplane=true",
+    "replicas=2,clusterAccess.replicas=2",
+    "metrics.serviceMonitor.enabled=true",
+    "networkPolicy.enabled=true,networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus",
+    "networkPolicy.egress.enabled=true,networkPolicy.egress.apiServer[0].ipBlock.cidr=10.0.0.1/32",
 ];
 
 #[test]
@@ -49,6 +54,7 @@ fn the_definition_in_the_chart_is_the_generated_one() {
 async fn a_real_api_server_accepts_every_object() {
     let bench = ControlPlane::shared(Kubernetes::V1_36).await;
     let namespace = bench.namespace("accept").await;
+    define_service_monitors(bench).await;
     for settings in [&[][..], &EVERYTHING] {
         let rendered = render_release(RELEASE, &namespace, settings);
         let file = bench.folder().join(format!("{namespace}-{}.yaml", settings.len()));

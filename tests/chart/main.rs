@@ -6,6 +6,7 @@
 //! * [`clusters_granted`]: and as the ServiceAccount of the process that serves remote clusters.
 //! * [`values`]: what may be set, what is refused, and how it reaches the operator's configuration.
 //! * [`workload`]: the Deployment, the restoring Job and their names and labels.
+//! * [`availability`]: several pods beside each other, the network around them, and who scrapes them.
 //! * [`instances`]: several Argo CDs in one release, and one Argo CD in two.
 //! * [`install`]: installing, two releases side by side, and the notes that a person reads then.
 #![allow(
@@ -19,6 +20,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod availability;
 mod clusters;
 mod clusters_granted;
 mod granted;

@@ -56,16 +56,13 @@ app.kubernetes.io/name: {{ .Chart.Name | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
-{{/* Every label of an object but its component; never part-of, by which Argo CD recognises its own parts. */}}
-{{- define "argocd-access-operator.labels" -}}
-{{- include "argocd-access-operator.labelsWith" (dict "root" . "extra" .Values.extraLabels) -}}
-{{- end -}}
-
-{{/* The same for a pod. */}}
+{{/* The labels of a pod. */}}
 {{- define "argocd-access-operator.podLabels" -}}
 {{- include "argocd-access-operator.labelsWith" (dict "root" . "extra" (merge (dict) .Values.podLabels .Values.extraLabels)) -}}
 {{- end -}}
 
+{{/* Every label of an object or a pod but its component; never part-of, by which Argo CD recognises its own parts. Called with "root" and
+     "extra", those that a person adds. */}}
 {{- define "argocd-access-operator.labelsWith" -}}
 {{ include "argocd-access-operator.selectorLabels" .root }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
@@ -81,11 +78,8 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- define "argocd-access-operator.metadata" -}}
 name: {{ .name | quote }}
 labels:
-  {{- include "argocd-access-operator.labels" .root | nindent 2 }}
+  {{- include "argocd-access-operator.labelsWith" (dict "root" .root "extra" (merge (dict) (.labels | default dict) .root.Values.extraLabels)) | nindent 2 }}
   app.kubernetes.io/component: {{ .component }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
 {{- with merge (dict) (.annotations | default dict) .root.Values.extraAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}

@@ -1,4 +1,5 @@
-{{/* What every pod has in common. Called with "root" and the name of its ServiceAccount, "account". */}}
+{{/* What every pod has in common. Called with "root", its "component", the name of its ServiceAccount, "account", and how many there are,
+     "replicas"; without that it is one. */}}
 {{- define "argocd-access-operator.podSpec" -}}
 serviceAccountName: {{ .account | quote }}
 automountServiceAccountToken: true
@@ -25,6 +26,10 @@ tolerations:
 {{- with .root.Values.affinity }}
 affinity:
   {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with include "argocd-access-operator.spread" . }}
+topologySpreadConstraints:
+  {{- . | nindent 2 }}
 {{- end }}
 volumes:
 - name: config
