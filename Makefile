@@ -14,7 +14,7 @@ MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 cargo_deny_version := 0.20.2
 tools_cache := $(or $(ARGOCD_ACCESS_TOOLS),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/argocd-access-operator/tools)
-chart_crds := charts/argocd-access-operator/crds
+chart_crds := charts/argocd-access-operator/files/crds
 steps_folder := target/steps
 
 # What `make test` does, in this order: what fails quickly comes first, what needs the test bench last.

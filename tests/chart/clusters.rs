@@ -43,6 +43,8 @@ fn while_it_is_off_nothing_of_it_is_rendered_whatever_is_listed() {
     ]);
     assert_eq!(listed.text, off.text);
     assert!(on_secrets(&off).is_empty());
+    // Its definition is there in any case.
+    let off = render(&["crds.enabled=false"]);
     assert!(!off.text.contains("clusteraccess") && !off.text.contains("-clusters") && !off.text.contains("clusterAccess"));
 }
 

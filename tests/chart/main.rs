@@ -6,6 +6,7 @@
 //! * [`clusters_granted`]: and as the ServiceAccount of the process that serves remote clusters.
 //! * [`values`]: what may be set, what is refused, and how it reaches the operator's configuration.
 //! * [`workload`]: the Deployment, the restoring Job and their names and labels.
+//! * [`definitions`]: the CustomResourceDefinitions, through upgrades and removal.
 //! * [`availability`]: several pods beside each other, the network around them, and who scrapes them.
 //! * [`instances`]: several Argo CDs in one release, and one Argo CD in two.
 //! * [`install`]: installing, two releases side by side, and the notes that a person reads then.
@@ -23,6 +24,7 @@ mod support;
 mod availability;
 mod clusters;
 mod clusters_granted;
+mod definitions;
 mod granted;
 mod install;
 mod instances;

@@ -164,7 +164,9 @@ fn names_stay_within_63_characters_and_apart_however_long_the_release_is_called(
     for (kind, name) in one.iter().chain(&other) {
         assert!(name.len() <= 63, "{kind} {name} has {} characters", name.len());
     }
-    assert!(one.is_disjoint(&other), "two long releases differ in every name");
+    // The definitions are the cluster's, and belong to one release of it.
+    let common = one.intersection(&other).filter(|(kind, _name)| kind != "CustomResourceDefinition");
+    assert_eq!(common.count(), 0, "two long releases differ in every name");
 }
 
 #[test]

@@ -309,7 +309,7 @@ async fn the_command_line_explains_itself() {
 #[tokio::test]
 async fn the_definitions_that_it_prints_are_the_committed_ones() {
     let printed = alone(&["crds"]).await.success();
-    for folder in ["crds", "charts/argocd-access-operator/crds"] {
+    for folder in ["crds", "charts/argocd-access-operator/files/crds"] {
         let committed = ["clusteraccesses", "execaccesses", "liveresourceaccesses"].map(|plural| {
             let path = tools::repository().join(folder).join(format!("{plural}.argocd-access.dev.yaml"));
             std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))

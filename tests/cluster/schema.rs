@@ -289,7 +289,7 @@ async fn the_status_is_not_written_through_the_object_and_short_names_work() {
     kubectl(&["wait", "exa/team-a", "--namespace", namespace, "--for=condition=Ready", "--timeout=5s"]).await;
 }
 
-/// The command by which the chart's notes update the definitions, that Helm never does.
+/// The command by which the notes update the definitions where the chart is told not to.
 fn update_command() -> Vec<String> {
     let notes = std::fs::read_to_string(tools::repository().join("charts/argocd-access-operator/templates/NOTES.txt")).unwrap();
     let line = notes.lines().map(str::trim).find(|l| l.starts_with("kubectl apply") && l.ends_with("-f crds/")).unwrap();
@@ -297,10 +297,10 @@ fn update_command() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_definition_that_helm_installed_is_updated_as_the_notes_say_and_again() {
+async fn definitions_that_the_chart_is_not_to_update_are_updated_as_the_notes_say_and_again() {
     let server = Server::of("ExecAccess").await;
     // Under a name of its own: the other tests install the chart meanwhile, and helm compares.
-    let file = tools::repository().join("charts/argocd-access-operator/crds/execaccesses.argocd-access.dev.yaml");
+    let file = tools::repository().join("charts/argocd-access-operator/files/crds/execaccesses.argocd-access.dev.yaml");
     let text = std::fs::read_to_string(file).unwrap().replace("argocd-access.dev", "updated.argocd-access.dev").replace("- exa\n", "- updated\n");
     let own = text.replace("ExecAccess", "UpdatedAccess").replace("execaccess", "updatedaccess");
     for definition in manifests::parse(&own) {
