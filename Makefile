@@ -98,10 +98,17 @@ documents.run = $(need_tools) && $(guard) $(CARGO) test --locked --test document
 build: ## build the operator
 build.run = $(CARGO) build --locked
 
+# Apart from make test: it takes a release build for each platform, which is about ten minutes.
+image: ## the operator's image for amd64 and arm64, static and without a container engine, into target/image/oci
+image.run = tests/tools/image/build
+
+image-test: ## what make image wrote runs as its own read-only root file system, against a real API server; needs root
+image-test.run = $(need_tools) && $(guard) $(CARGO) test --locked --test image -- --ignored --nocapture
+
 advisories: ## known vulnerabilities; fetches the advisory database from the network, so it is no part of make test
 advisories.run = $(need_cargo_deny) && $(cargo_deny) --locked check advisories
 
-steps := $(test_steps) build advisories
+steps := $(test_steps) build image image-test advisories
 .PHONY: $(steps)
 $(steps):
 	@printf '\n== %s: %s\n' $@ "$$(sed -nE 's/^$@:[^#]*## (.*)/\1/p' Makefile)"

@@ -31,7 +31,11 @@ fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("make a folder");
     for entry in std::fs::read_dir(from).expect("read a folder").map(|entry| entry.expect("an entry").path()) {
         let target = to.join(entry.file_name().expect("a name"));
-        if entry.is_dir() { copy(&entry, &target) } else { drop(std::fs::copy(&entry, &target).expect("copy a file")) }
+        if entry.is_dir() {
+            copy(&entry, &target);
+        } else {
+            std::fs::copy(&entry, &target).expect("copy a file");
+        }
     }
 }
 
@@ -124,12 +128,10 @@ async fn an_upgrade_brings_the_definitions_up_to_date_and_removal_keeps_them_wit
     cluster.helm(&["uninstall", RELEASE, "--namespace", "second", "--no-hooks"]).await.success();
 
     // With the release gone, or told to do without them, they are there still, and a new one has them again.
-    for keeps in [false, true] {
-        if keeps {
-            helm(&cluster, "upgrade", &next, "argocd", &["crds.enabled=false"]).await.success()
-        } else {
-            String::new()
-        };
+    for without in [false, true] {
+        if without {
+            helm(&cluster, "upgrade", &next, "argocd", &["crds.enabled=false"]).await.success();
+        }
         uninstall(&cluster).await;
         cluster.kubectl(&["get", "exa", "team-a", "--namespace", "argocd"]).await.success();
         let notes = helm(&cluster, "install", &now, "argocd", &[]).await.success();

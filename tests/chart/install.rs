@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     availability::define_service_monitors,
     rendering::{Rendered, chart, name, render_release},
-    support::{ControlPlane, Kubernetes, manifests, tools},
+    support::{ControlPlane, Kubernetes, manifests},
 };
 
 /// The name of the release that the tests install. It holds the chart's name, so it is the name of the objects too.
