@@ -55,7 +55,7 @@ check-generated.run = $(check_generated)
 deny: ## the dependencies' licences, sources and banned crates
 deny.run = $(need_cargo_deny) && $(cargo_deny) --locked check licenses bans sources
 
-tools: ## the programs of the test bench are built (etcd, Kubernetes, kwok, helm, Argo CD, argocd-agent; once, about 27 minutes) or fetched (nginx, haproxy, and of PyPI what judges documents for AWS)
+tools: ## the programs of the test bench are built (etcd, Kubernetes, kwok, helm, Argo CD, argocd-agent, promtool; once, about 32 minutes) or fetched (nginx, haproxy, and of PyPI what judges documents for AWS and metrics)
 tools.run = tests/tools/build && tests/tools/debian && tests/tools/pypi
 
 test-binaries: ## every test builds

@@ -43,6 +43,10 @@ impl Told for ClusterAccess {
         self.spec.reason.as_deref()
     }
 
+    fn end(&self) -> Option<jiff::Timestamp> {
+        self.spec.validity.not_after.as_ref().map(|end| end.0)
+    }
+
     fn farewell() -> &'static str {
         "the rights in the remote cluster are withdrawn, its credential is revoked, and the cluster Secret is removed or as it was before"
     }

@@ -78,6 +78,7 @@ impl Keeper for AgentKeeper {
 
     const KIND: Kind = Kind::LiveResourceAccess;
     const NAME: &'static str = "LiveResourceAccess/Agent";
+    const CONDITIONS: &'static [ConditionType] = &ConditionType::AGENT;
 
     fn namespace(&self) -> &str {
         self.watches.namespace()

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Client;
 
 use super::keeper::{Keeper, Verdict};
-use crate::api::ExecAccess;
+use crate::api::{ConditionType, ExecAccess};
 use crate::cluster_io::recent::Recent;
 use crate::cluster_io::review::{Asked, reviews};
 use crate::cluster_io::snapshot::{ExecWatches, Outside};
@@ -49,6 +49,7 @@ impl Keeper for ExecKeeper {
 
     const KIND: Kind = Kind::ExecAccess;
     const NAME: &'static str = "ExecAccess";
+    const CONDITIONS: &'static [ConditionType] = &ConditionType::EXEC;
 
     fn namespace(&self) -> &str {
         self.watches.namespace()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Client;
 
+use crate::api::ConditionType;
 use crate::cluster_io::apply::Declared;
 use crate::cluster_io::outlets::{Hub, Outlets};
 use crate::cluster_io::recent::Recent;
@@ -30,6 +31,8 @@ pub trait Keeper: Send + Sync + 'static {
     const KIND: Kind;
     /// How its rounds are called in metrics and logs: the resource, with its side where it has two.
     const NAME: &'static str;
+    /// The conditions that its objects have.
+    const CONDITIONS: &'static [ConditionType];
 
     /// The namespace of the instance.
     fn namespace(&self) -> &str;

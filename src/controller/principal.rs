@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::keeper::{Keeper, Verdict};
-use crate::api::LiveResourceAccess;
+use crate::api::{ConditionType, LiveResourceAccess};
 use crate::cluster_io::probe::Prober;
 use crate::cluster_io::recent::Recent;
 use crate::cluster_io::snapshot::{Outside, PrincipalWatches};
@@ -88,6 +88,7 @@ impl Keeper for PrincipalKeeper {
 
     const KIND: Kind = Kind::LiveResourceAccess;
     const NAME: &'static str = "LiveResourceAccess/Principal";
+    const CONDITIONS: &'static [ConditionType] = &ConditionType::PRINCIPAL;
 
     fn namespace(&self) -> &str {
         self.watches.namespace()

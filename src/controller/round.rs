@@ -14,7 +14,6 @@ use kube::{Client, Resource, ResourceExt};
 
 use super::clocks::Clocks;
 use super::keeper::Keeper;
-use crate::api::conditions::ConditionType;
 use crate::api::is_held;
 use crate::cluster_io::RequestError;
 use crate::cluster_io::apply::{self, AT_ONCE};
@@ -23,10 +22,10 @@ use crate::cluster_io::recent::{Recent, version};
 use crate::cluster_io::report;
 use crate::cluster_io::snapshot::Outside;
 use crate::cluster_io::watch::Probe;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Tally};
 use crate::reconcile::contests::Contests;
 use crate::reconcile::declared::Plan;
-use crate::reconcile::told::{Told, find};
+use crate::reconcile::told::Told;
 use crate::reconcile::unreadable::Unreadable;
 use crate::reconcile::{Direction, Failures, Layer, Target};
 
@@ -261,7 +260,9 @@ impl<K: Keeper> Rounds<K> {
             let objects = K::objects(&mut world);
             *objects = objects.iter().map(|object| self.with_last_status(object)).collect();
             let going = going(objects);
+            let planning = Instant::now();
             let mut plan = K::plan(&world, now);
+            self.metrics.planned(K::NAME, planning.elapsed());
             if self.beside {
                 plan.retain(|w| w.direction != Direction::Widen);
             }
@@ -277,10 +278,12 @@ impl<K: Keeper> Rounds<K> {
                 return self.report(&plan.applied(), ended).await;
             }
             let layers: BTreeMap<Target, Layer> = plan.writes().iter().map(|w| (w.target.clone(), w.layer)).collect();
+            let applying = Instant::now();
             let outcome = {
                 let outlets = self.keeper.outlets(&self.client);
                 apply::apply(&self.client, outlets.as_ref(), self.keeper.namespace(), plan, &self.leads, &mut self.recent, &self.metrics).await
             };
+            self.metrics.applied(K::NAME, applying.elapsed());
             self.keeper.wrote(&outcome.done, &outcome.secrets);
             self.contests = std::mem::take(&mut self.contests).wrote(&looks, &outcome.done);
             if !outcome.failures.contains_key(&Layer::Finalizer) {
@@ -315,7 +318,7 @@ impl<K: Keeper> Rounds<K> {
         }
         self.keeper.review(&self.client, plan, &done).await;
         let now = Time(jiff::Timestamp::now());
-        let mut counts = [("True", 0), ("False", 0), ("Unknown", 0)];
+        let mut tally = Tally::default();
         let mut failed = !failures.is_empty();
         let mut waiting_for_reviews = false;
         let (mut words, mut reported) = (Vec::new(), BTreeMap::new());
@@ -323,8 +326,7 @@ impl<K: Keeper> Rounds<K> {
             let uid = object.uid().unwrap_or_default();
             let object = self.with_last_status(object);
             let (status, waits) = self.keeper.status(plan, index, &object, &failures, &now);
-            let ready = find(K::Object::conditions(&status), ConditionType::Ready).map_or("Unknown", |c| c.status.as_str());
-            counts.iter_mut().filter(|(s, _)| *s == ready).for_each(|(_, n)| *n += 1);
+            tally.add(K::Object::conditions(&status), object.end());
             waiting_for_reviews |= waits;
             // While steps are still to come there is nothing final to say, unless something failed.
             let final_word = settled || !failures.is_empty();
@@ -351,7 +353,7 @@ impl<K: Keeper> Rounds<K> {
             tracing::warn!(kind = K::NAME, name = unreadable.metadata.name, error = %unreadable.error, over = unreadable.over, "an object cannot be read by this version; within its validity what it has stays, and nothing is added");
             failed |= settled && !self.say_unreadable(unreadable, &now).await;
         }
-        self.metrics.objects(self.namespace(), K::NAME, self.keeper.part(), counts);
+        self.metrics.told(self.namespace(), K::NAME, self.keeper.part(), K::CONDITIONS, &tally, now.0);
         let soon = self.next.is_some_and(|next| next.duration_since(now.0) < SOON);
         match (failed, settled && !stale && !waiting_for_reviews && !soon && written < STATUSES) {
             (true, _) => Verdict::Failed,

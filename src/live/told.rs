@@ -44,6 +44,10 @@ impl Told for LiveResourceAccess {
         self.spec.reason.as_deref()
     }
 
+    fn end(&self) -> Option<jiff::Timestamp> {
+        self.spec.validity.not_after.as_ref().map(|end| end.0)
+    }
+
     fn farewell() -> &'static str {
         "the rights are withdrawn, and every setting that it needed has its former value back unless another object needs it"
     }

@@ -22,6 +22,9 @@ pub trait Told: HasStatus {
     /// Why, as its author says it.
     fn reason(&self) -> Option<&str>;
 
+    /// When it ends for good, as it declares; the end of a window is none.
+    fn end(&self) -> Option<jiff::Timestamp>;
+
     /// What is said when it was let go.
     fn farewell() -> &'static str;
 

@@ -1,6 +1,5 @@
 //! The program itself: its HTTP server, its logs, its end, its commands; and that no secret gets into anything that it says.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -15,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::half_world::TEAM_A;
 use crate::hands::becomes;
+use crate::support::openmetrics::{prometheus_takes, samples};
 use crate::support::process::{Finished, Process, free_port, get, run, tail};
 use crate::support::{ControlPlane, Kubernetes, eventually, eventually::that, reaper, tools};
 use crate::world::{SOON, Team};
@@ -77,32 +77,6 @@ async fn answer(url: &str) -> (String, String) {
     (head.to_owned(), body.to_owned())
 }
 
-/// Reads OpenMetrics strictly: every sample belongs to a family that was declared with type and help, no sample comes twice, and the end
-/// is marked.
-fn samples(text: &str) -> BTreeMap<String, f64> {
-    let (mut types, mut helped, mut found) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-    let body = text.strip_suffix("# EOF\n").unwrap_or_else(|| panic!("no end: {text}"));
-    for line in body.lines() {
-        if let Some(rest) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = rest.split_once(' ').unwrap();
-            assert!(types.insert(name.to_owned(), kind.to_owned()).is_none(), "declared twice: {line}");
-        } else if let Some(rest) = line.strip_prefix("# HELP ") {
-            helped.insert(rest.split_once(' ').unwrap().0.to_owned());
-        } else {
-            assert!(!line.starts_with('#') || line.starts_with("# UNIT "), "{line}");
-            let (sample, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no value: {line}"));
-            let name = sample.split('{').next().unwrap();
-            let family = |suffix: &str| name.strip_suffix(suffix).filter(|n| types.contains_key(*n));
-            let base =
-                ["_total", "_info", "_bucket", "_sum", "_count", ""].iter().find_map(|s| family(s)).unwrap_or_else(|| panic!("not declared: {line}"));
-            assert_eq!(types[base] == "counter", name.ends_with("_total"), "{line}");
-            assert!(name.starts_with("argocd_access_") && helped.contains(base), "{line}");
-            assert!(found.insert(sample.to_owned(), value.parse().unwrap_or_else(|e| panic!("{line}: {e}"))).is_none(), "twice: {line}");
-        }
-    }
-    found
-}
-
 #[tokio::test]
 async fn its_health_and_its_metrics_are_there_to_be_read() {
     let team = Team::new().await;
@@ -130,10 +104,28 @@ async fn its_health_and_its_metrics_are_there_to_be_read() {
             .copied()
     })
     .await;
-    let after = samples(&answer(&team.release.kubelet.metrics_url()).await.1);
+    let text = answer(&team.release.kubelet.metrics_url()).await.1;
+    prometheus_takes(&text);
+    for name in ["team-a", "web-1", "shop"] {
+        assert!(!text.contains(name), "no object, Application or project is a label: {name} in {text}");
+    }
+    let after = samples(&text);
     assert_eq!(after.get(written), Some(&2.0), "argocd-cm and argocd-rbac-cm: {after:#?}");
     assert!(after["argocd_access_writes_total{object=\"RoleBinding\",result=\"ok\"}"] >= 1.0);
     assert!(after["argocd_access_writes_total{object=\"ExecAccessStatus\",result=\"ok\"}"] >= 1.0);
+    for (metric, value) in [
+        ("active_grants{instance=\"NS\",kind=\"ExecAccess\"}", 1.0),
+        ("expiring_grants{instance=\"NS\",kind=\"ExecAccess\"}", 0.0),
+        ("conditions{instance=\"NS\",kind=\"ExecAccess\",condition=\"PolicyApplied\",status=\"True\"}", 1.0),
+        ("conditions{instance=\"NS\",kind=\"ExecAccess\",condition=\"PolicyApplied\",status=\"False\"}", 0.0),
+    ] {
+        assert_eq!(after.get(&ours(&format!("argocd_access_{metric}"))), Some(&value), "{metric}: {after:#?}");
+    }
+    for step in ["plan", "apply"] {
+        let count = after[&format!("argocd_access_{step}_duration_seconds_count{{kind=\"ExecAccess\"}}")];
+        assert!(count >= 1.0, "{step}: {after:#?}");
+    }
+    assert!(!after.keys().any(|k| k.contains("next_grant_expiry")), "nothing ends: {after:#?}");
     let round = after[&ours("argocd_access_last_round_timestamp_seconds{instance=\"NS\",kind=\"ExecAccess\"}")];
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
     assert!((now - round).abs() < 60.0, "{round} is not now");

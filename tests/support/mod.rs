@@ -10,6 +10,7 @@
 //! * [`pair`] is argocd-agent: its principal on one control plane, agents on the same or another.
 //! * [`fronts`]: the proxies that Ingress controllers run, in front of it.
 //! * [`policyjudge`] asks Argo CD's own policy engine; [`audit`] counts what was written; [`snapshot`] compares before and after.
+//! * [`openmetrics`] reads what the operator says of itself, as Prometheus does.
 //! * [`reaper`] ends and removes everything, however the test binary comes to its end.
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of the bench")]
 #![allow(
@@ -33,6 +34,7 @@ pub mod instance;
 pub mod kubelet;
 pub mod kwok;
 pub mod manifests;
+pub mod openmetrics;
 pub mod pair;
 pub mod policyjudge;
 pub mod process;

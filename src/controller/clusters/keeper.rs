@@ -117,6 +117,7 @@ impl Keeper for ClusterKeeper {
 
     const KIND: Kind = Kind::ClusterAccess;
     const NAME: &'static str = "ClusterAccess";
+    const CONDITIONS: &'static [ConditionType] = &ConditionType::CLUSTER;
 
     fn namespace(&self) -> &str {
         self.watches.namespace()

@@ -15,6 +15,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::health::Health;
 use super::instance;
 use super::round::Rounds;
+use crate::api::ConditionType;
 use crate::cluster_io::lease::Leads;
 use crate::cluster_io::recent::Recent;
 use crate::cluster_io::snapshot::RemoteWatches;
@@ -94,7 +95,7 @@ impl Clusters {
                     if !stays {
                         one.task.abort();
                         self.health.forget(&namespace, &part(name));
-                        self.metrics.forget(&namespace, NAME, name);
+                        self.metrics.forget(&namespace, NAME, name, &ConditionType::CLUSTER, jiff::Timestamp::now());
                         one.cluster.iter().for_each(|cluster| self.metrics.forget_remote(&namespace, cluster));
                     }
                     stays
