@@ -47,5 +47,6 @@ pub mod ingress;
 pub mod live;
 pub mod metrics;
 pub mod ownership;
+pub mod printable;
 pub mod reconcile;
 pub mod shell;

@@ -5,6 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::grant::GrantInEffect;
 use super::status::Change;
 
 /// What is true of a `ClusterAccess` now. Written by the operator only.
@@ -53,6 +54,10 @@ pub struct ClusterAccessStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub pending_remote: Vec<String>,
+
+    /// The access that is in effect; absent while none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantInEffect>,
 
     /// When the permissions begin or end next, if nobody changes anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]

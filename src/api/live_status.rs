@@ -5,6 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::grant::GrantInEffect;
 use super::live_resource_access::Feature;
 use super::status::Change;
 
@@ -55,6 +56,10 @@ pub struct LiveResourceAccessStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub agents: Vec<AgentAnswer>,
+
+    /// The access that is in effect; absent while none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantInEffect>,
 
     /// When the access opens, closes or expires next, if nobody changes anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -14,6 +14,7 @@ mod cluster_tests;
 pub mod common;
 pub mod conditions;
 pub mod exec_access;
+pub mod grant;
 pub mod live_resource_access;
 pub mod live_status;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use exec_access::{
     ApplicationSelector, ExecAccess, ExecAccessSpec, IngressMode, IngressSettings, OnRevoke, PolicyTarget, ServerAccess, ServerScope, Subject,
     SubjectKind,
 };
+pub use grant::GrantInEffect;
 pub use live_resource_access::{Feature, GroupKind, LiveResourceAccess, LiveResourceAccessSpec, Side};
 pub use live_status::LiveResourceAccessStatus;
 pub use status::ExecAccessStatus;

@@ -5,6 +5,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::grant::GrantInEffect;
+
 /// What is true of an `ExecAccess` now. Written by the operator only.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -42,6 +44,10 @@ pub struct ExecAccessStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub set: Vec<String>,
+
+    /// The access that is in effect; absent while none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantInEffect>,
 
     /// When the access opens, closes or expires next, if nobody changes anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]

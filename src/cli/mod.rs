@@ -213,6 +213,11 @@ impl Cli {
 fn start_log(args: &LogArgs) -> Result<(), CliError> {
     let filter =
         tracing_subscriber::EnvFilter::try_new(&args.log_level).map_err(|source| CliError::LogLevel { value: args.log_level.clone(), source })?;
+    // Whatever else is left out, the audit trail is not, unless somebody says so by its name.
+    let filter = match "audit=info".parse() {
+        Ok(always) if !args.log_level.contains("audit=") => filter.add_directive(always),
+        _ => filter,
+    };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Discreet(std::io::stderr()));
     match args.log_format {
         LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 use serde::Serialize;
 
 use super::CliError;
+pub use crate::printable::{printable, printable_lines};
 
 /// Whether the answer may have colours: it goes to a terminal, and nobody has asked for none.
 #[must_use]
@@ -28,31 +29,7 @@ pub fn yaml<T: Serialize>(answer: &T) -> Result<String, CliError> {
     serde_yaml::to_string(answer).map_err(CliError::Yaml)
 }
 
-/// A text that others wrote, in one line, without what would move the cursor or turn the direction of writing.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().flat_map(|c| if c.is_control() || turns(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
-}
-
-/// The same of a text that may have several lines.
-#[must_use]
-pub fn printable_lines(text: &str) -> String {
-    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
-}
-
 /// Prints it. A reader that closes the pipe early has what it wanted.
 pub fn print(text: &[u8]) {
     let _ = std::io::stdout().write_all(text);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_others_wrote_cannot_move_the_cursor() {
-        assert_eq!(printable("a\u{1b}[2J\u{202e}b\nä"), "a\\u{1b}[2J\\u{202e}b\\u{a}ä");
-        assert_eq!(printable_lines("a\u{61c}\nb\r"), "a\\u{61c}\nb\\u{d}");
-    }
 }

@@ -1,6 +1,8 @@
-//! Our own words: the status of an object, and the Events of its transitions.
+//! Our own words: the status of an object, the Events of its transitions, and the audit trail.
 
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::api::events::v1::Event as KubernetesEvent;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::PartialObjectMeta;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Client, ResourceExt};
@@ -11,6 +13,7 @@ use super::apply::Declared;
 use super::{RequestError, request};
 use crate::api::FIELD_MANAGER;
 use crate::api::conditions::{ConditionType, shorten};
+use crate::reconcile::audit::Record;
 use crate::reconcile::told::{Told, find, is_meant};
 use crate::reconcile::unreadable::Unreadable;
 
@@ -92,5 +95,56 @@ pub fn released<K: Told>() -> Event {
         note: Some(K::farewell().to_owned()),
         action: "Restore".to_owned(),
         secondary: None,
+    }
+}
+
+/// The name under which Events of the audit trail are reported.
+const REPORTER: &str = "argocd-access-operator";
+
+/// Writes the line of the audit trail. Its fields are documented, and stay as they are.
+pub fn audit<K: Declared>(kind: &str, object: &K, record: &Record) {
+    tracing::info!(
+        target: "audit",
+        event = record.event.as_str(),
+        id = record.id,
+        kind,
+        instance = object.namespace(),
+        name = object.name_any(),
+        uid = object.uid(),
+        generation = object.meta().generation,
+        by = record.by,
+        whom = record.whom,
+        whom_count = record.whom_count,
+        what = record.what,
+        what_count = record.what_count,
+        since = record.since,
+        until = record.until,
+        credential = record.credential,
+        changed = record.changed,
+        cause = record.cause,
+        reason = record.reason,
+    );
+}
+
+/// Publishes the Event of the audit trail: one for each record, with a name of its own. The recorder would make one of several with the note
+/// of the first; and a record that is told again is the same Event. A failure is logged and no more.
+pub async fn publish_record<K: Declared>(client: &Client, object: &K, record: &Record) {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let event = KubernetesEvent {
+        action: Some("Audit".to_owned()),
+        event_time: Some(MicroTime(jiff::Timestamp::now())),
+        metadata: ObjectMeta { name: Some(format!("{name}.{}", record.id)), namespace: Some(namespace.clone()), ..ObjectMeta::default() },
+        note: Some(record.note(NOTE_LIMIT)),
+        reason: Some(record.event.as_str().to_owned()),
+        regarding: Some(object.object_ref(&())),
+        reporting_controller: Some(REPORTER.to_owned()),
+        reporting_instance: Some(REPORTER.to_owned()),
+        type_: Some("Normal".to_owned()),
+        ..KubernetesEvent::default()
+    };
+    let api: Api<KubernetesEvent> = Api::namespaced(client.clone(), &namespace);
+    match request(format!("publish an Event for {} {name}", K::kind(&())), api.create(&PostParams::default(), &event)).await {
+        Err(error) if error.code() != Some(409) => tracing::warn!(error = %error.chain(), "an Event was not published"),
+        _ => {}
     }
 }

@@ -50,6 +50,7 @@ pub fn status(outlook: &Outlook, failures: &Failures, now: &Time) -> ClusterAcce
         missing: cut(&outlook.missing),
         excess: cut(&outlook.excess),
         pending_remote: pending(outlook, failures).iter().take(RIGHTS).cloned().collect(),
+        grant: None,
         next_transition: outlook.next_transition.map(Time),
         changes: outlook.changes.clone(),
     }

@@ -1,7 +1,7 @@
 //! One round for one instance: look, plan, write, look again, until nothing is to be written; then review and report.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use futures::StreamExt;
@@ -23,6 +23,7 @@ use crate::cluster_io::report;
 use crate::cluster_io::snapshot::Outside;
 use crate::cluster_io::watch::Probe;
 use crate::metrics::{Metrics, Tally};
+use crate::reconcile::audit::{self, Ledger, Record};
 use crate::reconcile::contests::Contests;
 use crate::reconcile::declared::Plan;
 use crate::reconcile::told::Told;
@@ -94,6 +95,8 @@ pub struct Rounds<K: Keeper> {
     leads: Leads,
     /// For which term everything was listed.
     term: u64,
+    /// What is told of grants; several statuses are on their way at once.
+    ledger: Mutex<Ledger<K::Object>>,
 }
 
 /// What is left to be taken away.
@@ -129,6 +132,7 @@ impl<K: Keeper> Rounds<K> {
             written: BTreeSet::new(),
             leads: Leads::always(),
             term: 0,
+            ledger: Mutex::default(),
         }
     }
 
@@ -149,7 +153,7 @@ impl<K: Keeper> Rounds<K> {
             self.keeper.probes().iter().for_each(Probe::refresh);
             self.keeper.forget();
             self.recent.forget();
-            (self.reported, self.contests) = (BTreeMap::new(), Contests::default());
+            (self.reported, self.contests, self.ledger) = (BTreeMap::new(), Contests::default(), Mutex::default());
         }
         self.leads.holds()
     }
@@ -260,6 +264,7 @@ impl<K: Keeper> Rounds<K> {
             let objects = K::objects(&mut world);
             *objects = objects.iter().map(|object| self.with_last_status(object)).collect();
             let going = going(objects);
+            let seen = objects.clone();
             let planning = Instant::now();
             let mut plan = K::plan(&world, now);
             self.metrics.planned(K::NAME, planning.elapsed());
@@ -271,6 +276,7 @@ impl<K: Keeper> Rounds<K> {
             self.metrics.contended(self.namespace(), K::NAME, self.keeper.part(), self.contests.contended());
             self.next = plan.next();
             let unreadable = plan.unreadable().to_vec();
+            self.look_at_grants(&seen, &unreadable).await;
             // After a failure the plan is made once more, only to say what is true now.
             if plan.writes().is_empty() || !failures.is_empty() || stale || step == MAX_STEPS {
                 let done = done.into_keys().collect();
@@ -325,7 +331,8 @@ impl<K: Keeper> Rounds<K> {
         for (index, object) in K::outlooks(plan).iter().enumerate() {
             let uid = object.uid().unwrap_or_default();
             let object = self.with_last_status(object);
-            let (status, waits) = self.keeper.status(plan, index, &object, &failures, &now);
+            let (mut status, waits) = self.keeper.status(plan, index, &object, &failures, &now);
+            self.follow_grant(&object, &mut status, &now);
             tally.add(K::Object::conditions(&status), object.end());
             waiting_for_reviews |= waits;
             // While steps are still to come there is nothing final to say, unless something failed.
@@ -397,8 +404,14 @@ impl<K: Keeper> Rounds<K> {
     }
 
     async fn say(&self, object: &Arc<K::Object>, status: &Status<K>) -> Result<Option<String>, RequestError> {
+        self.ledger().sent(object);
         let version = report::write_status(&self.client, object.as_ref(), status).await?;
         self.metrics.status_written(K::KIND, "ok");
+        // An object that is gone was not written: what becomes of its grant is told when it is missed.
+        let told = version.as_ref().filter(|_| !self.beside).and_then(|_| self.ledger().written(object, status));
+        if let Some(record) = told {
+            self.tell(object, &record).await;
+        }
         if let Some(event) = report::transition(object.as_ref(), status) {
             tracing::info!(
                 kind = K::NAME,
@@ -424,10 +437,54 @@ impl<K: Keeper> Rounds<K> {
     }
 
     /// An object that was let go is gone with that very write: its last Event is told now.
-    async fn tell_released(&self, done: &[Target], going: &BTreeMap<String, Arc<K::Object>>) {
+    async fn tell_released(&mut self, done: &[Target], going: &BTreeMap<String, Arc<K::Object>>) {
         for object in done.iter().filter(|t| t.kind == K::KIND).filter_map(|t| going.get(&t.name)) {
+            let record = self.ledger().released(object);
+            if let Some(record) = record {
+                self.tell(object, &record).await;
+            }
             report::publish(&self.recorder, object.as_ref(), &report::released::<K::Object>()).await;
         }
+    }
+
+    /// What is said to be in effect follows from what was. A process beside the operator leaves it to that one to say and to tell it.
+    fn follow_grant(&self, object: &K::Object, status: &mut Status<K>, now: &Time) {
+        let before = object.status().and_then(K::Object::grant);
+        let after = if self.beside {
+            before.cloned()
+        } else {
+            let (until, credential) = (K::Object::until(status), K::Object::credential(status));
+            audit::follow(before, K::Object::effect(status), &object.terms(), until, credential, now)
+        };
+        K::Object::set_grant(status, after);
+    }
+
+    /// Notes what is said of grants before anything is done, and tells what is missed.
+    async fn look_at_grants(&mut self, objects: &[Arc<K::Object>], unreadable: &[Unreadable]) {
+        if self.beside {
+            return;
+        }
+        for object in objects {
+            let record = self.ledger().seen(object);
+            if let Some(record) = record {
+                self.tell(object, &record).await;
+            }
+        }
+        let there = objects.iter().filter_map(|object| object.uid()).chain(unreadable.iter().filter_map(|one| one.metadata.uid.clone())).collect();
+        let vanished = self.ledger().vanished(&there);
+        for (object, record) in vanished {
+            self.tell(&object, &record).await;
+        }
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger<K::Object>> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The line first: it is written at once, and an Event may be refused.
+    async fn tell(&self, object: &Arc<K::Object>, record: &Record) {
+        report::audit(K::NAME, object.as_ref(), record);
+        report::publish_record(&self.client, object.as_ref(), record).await;
     }
 }
 

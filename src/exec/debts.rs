@@ -157,6 +157,9 @@ pub fn set(world: &World, case: &Case, reach: Option<&Reach>) -> Vec<String> {
     Site::ALL.iter().filter(|site| is(site)).map(|site| site.as_str().to_owned()).collect()
 }
 
+/// The places in `status.set` where policy lines stand: by those people get in.
+pub const POLICY: [&str; 2] = [Site::Policy.as_str(), Site::Projects.as_str()];
+
 /// Whether policy lines stood there for the object when its status was written last.
 #[must_use]
 pub fn had_lines(case: &Case) -> bool {

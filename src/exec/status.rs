@@ -101,6 +101,8 @@ pub fn status(outlook: &Outlook, instance: &InstanceStatus, reviews: &Reviews, f
         server,
         ingresses,
         set: outlook.set.clone(),
+        // Whoever writes the status follows it from the one before.
+        grant: None,
         next_transition: outlook.next_transition.map(Time),
         sessions_may_remain: outlook.sessions_may_remain.map(Time),
         undeclared_grants: outlook.undeclared.as_ref().map(|(some, _)| some.clone()).unwrap_or_default(),

@@ -76,6 +76,7 @@ pub fn status(outlook: &Outlook, plan: &Plan<Applied>, reviews: &Reviews, failur
         not_granted: wanted.not_granted.iter().take(NOT_GRANTED).cloned().collect(),
         excess,
         agents: Vec::new(),
+        grant: None,
         next_transition: outlook.next_transition.map(Time),
         changes: outlook.changes.clone(),
     }

@@ -16,7 +16,7 @@ pub struct Described {
 }
 
 pub(super) const PREFIX: &str = "argocd_access";
-pub(super) const INSTANCE: (&str, &str) = ("instance", "the namespace of the Argo CD instance");
+pub(super) const INSTANCE: (&str, &str) = ("argocd_namespace", "the namespace of the Argo CD instance");
 pub(super) const KIND: (&str, &str) =
     ("kind", "the resource, with its side where it has two: ExecAccess, LiveResourceAccess/Agent, LiveResourceAccess/Principal, ClusterAccess");
 
@@ -128,7 +128,7 @@ pub(super) const LEADER: Described = Described {
     labels: &[INSTANCE],
     watch: "the sum over all operators is not 1 for a minute: nobody withdraws. Wake somebody",
 };
-pub(super) const CLUSTER: (&str, &str) = ("cluster", "the cluster's name in Argo CD");
+pub(super) const CLUSTER: (&str, &str) = ("remote_cluster", "the cluster's name in Argo CD");
 pub(super) const REMOTE: Described = Described {
     name: "remote_up",
     kind: "gauge",

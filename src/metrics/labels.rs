@@ -16,27 +16,27 @@ pub(super) struct OutcomeLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct InstanceLabels {
     /// A namespace of the configuration: as many as it lists.
-    pub(super) instance: String,
+    pub(super) argocd_namespace: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct KindLabels {
-    pub(super) instance: String,
+    pub(super) argocd_namespace: String,
     pub(super) kind: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ObjectLabels {
-    pub(super) instance: String,
+    pub(super) argocd_namespace: String,
     pub(super) kind: &'static str,
     pub(super) ready: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ClusterLabels {
-    pub(super) instance: String,
+    pub(super) argocd_namespace: String,
     /// A cluster of the configuration: as many as it lists.
-    pub(super) cluster: String,
+    pub(super) remote_cluster: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,7 +51,7 @@ pub(super) struct ResourceLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ConditionLabels {
-    pub(super) instance: String,
+    pub(super) argocd_namespace: String,
     pub(super) kind: &'static str,
     pub(super) condition: &'static str,
     pub(super) status: &'static str,

@@ -135,7 +135,7 @@ impl Metrics {
     pub fn round(&self, instance: &str, kind: &'static str, outcome: &'static str, took: Duration, at: jiff::Timestamp) {
         self.rounds.get_or_create(&OutcomeLabels { outcome }).inc();
         self.duration.observe(took.as_secs_f64());
-        self.last_round.get_or_create(&KindLabels { instance: instance.to_owned(), kind }).set(at.as_second());
+        self.last_round.get_or_create(&KindLabels { argocd_namespace: instance.to_owned(), kind }).set(at.as_second());
     }
 
     /// Notes how long it took to make a plan.
@@ -156,12 +156,12 @@ impl Metrics {
     }
 
     fn show(&self, instance: &str, kind: &'static str, types: &[ConditionType], all: &Tally, now: jiff::Timestamp) {
-        let of = || KindLabels { instance: instance.to_owned(), kind };
+        let of = || KindLabels { argocd_namespace: instance.to_owned(), kind };
         for state in STATES {
-            let labels = ObjectLabels { instance: instance.to_owned(), kind, ready: state.as_str() };
+            let labels = ObjectLabels { argocd_namespace: instance.to_owned(), kind, ready: state.as_str() };
             self.objects.get_or_create(&labels).set(all.count(ConditionType::Ready, state));
             for condition in types {
-                let labels = ConditionLabels { instance: instance.to_owned(), kind, condition: condition.as_str(), status: state.as_str() };
+                let labels = ConditionLabels { argocd_namespace: instance.to_owned(), kind, condition: condition.as_str(), status: state.as_str() };
                 self.conditions.get_or_create(&labels).set(all.count(*condition, state));
             }
         }
@@ -178,7 +178,7 @@ impl Metrics {
     pub fn contended(&self, instance: &str, kind: &'static str, part: Option<&str>, count: usize) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         let sum = self.sum(instance, kind, part, |known| *known = known.clone().with_contended(count));
-        self.contended.get_or_create(&KindLabels { instance: instance.to_owned(), kind }).set(sum.map_or(count, |sum| sum.contended()));
+        self.contended.get_or_create(&KindLabels { argocd_namespace: instance.to_owned(), kind }).set(sum.map_or(count, |sum| sum.contended()));
     }
 
     /// Notes what one part comes to, and returns what all of them do.
@@ -196,26 +196,26 @@ impl Metrics {
             all_of(&parts, instance, kind)
         };
         self.show(instance, kind, types, &rest, now);
-        self.contended.get_or_create(&KindLabels { instance: instance.to_owned(), kind }).set(rest.contended());
+        self.contended.get_or_create(&KindLabels { argocd_namespace: instance.to_owned(), kind }).set(rest.contended());
     }
 
     /// Sets whether a remote cluster answers, and when the credential there expires.
     pub fn remote(&self, instance: &str, cluster: &str, up: bool, expires: Option<jiff::Timestamp>) {
-        let labels = ClusterLabels { instance: instance.to_owned(), cluster: cluster.to_owned() };
+        let labels = ClusterLabels { argocd_namespace: instance.to_owned(), remote_cluster: cluster.to_owned() };
         self.remotes.get_or_create(&labels).set(i64::from(up));
         self.expiries.get_or_create(&labels).set(expires.map_or(0, jiff::Timestamp::as_second));
     }
 
     /// Says nothing of a remote cluster any more.
     pub fn forget_remote(&self, instance: &str, cluster: &str) {
-        let labels = ClusterLabels { instance: instance.to_owned(), cluster: cluster.to_owned() };
+        let labels = ClusterLabels { argocd_namespace: instance.to_owned(), remote_cluster: cluster.to_owned() };
         self.remotes.remove(&labels);
         self.expiries.remove(&labels);
     }
 
     /// Sets whether this operator is the one that writes.
     pub fn leads(&self, instance: &str, leads: bool) {
-        self.leader.get_or_create(&InstanceLabels { instance: instance.to_owned() }).set(i64::from(leads));
+        self.leader.get_or_create(&InstanceLabels { argocd_namespace: instance.to_owned() }).set(i64::from(leads));
     }
 
     /// Sets whether a watch works.

@@ -14,7 +14,7 @@ fn every_metric_is_shown_with_its_prefix_and_unit() {
     for line in [
         "argocd_access_writes_total{object=\"ConfigMap\",result=\"ok\"} 1",
         "argocd_access_watch_healthy{kind=\"pods\"} 0",
-        "argocd_access_contended_fields{instance=\"argocd\",kind=\"ExecAccess\"} 2",
+        "argocd_access_contended_fields{argocd_namespace=\"argocd\",kind=\"ExecAccess\"} 2",
         "argocd_access_build_info{version=",
     ] {
         assert!(text.contains(line), "{line} in {text}");
@@ -53,23 +53,23 @@ fn objects_with_rounds_of_their_own_are_counted_together() {
         metrics.contended("argocd", "ClusterAccess", Some(part), 1);
     }
     let shows = |line: &str| metrics.text().lines().any(|l| l == format!("argocd_access_{line}"));
-    let objects = |ready: &str, count: u8| shows(&format!("objects{{instance=\"argocd\",kind=\"ClusterAccess\",ready=\"{ready}\"}} {count}"));
+    let objects = |ready: &str, count: u8| shows(&format!("objects{{argocd_namespace=\"argocd\",kind=\"ClusterAccess\",ready=\"{ready}\"}} {count}"));
     assert!(objects("True", 2) && objects("False", 1), "{}", metrics.text());
-    assert!(shows("contended_fields{instance=\"argocd\",kind=\"ClusterAccess\"} 3"), "{}", metrics.text());
+    assert!(shows("contended_fields{argocd_namespace=\"argocd\",kind=\"ClusterAccess\"} 3"), "{}", metrics.text());
     let forget = |part| metrics.forget("argocd", "ClusterAccess", part, &[ConditionType::Active, ConditionType::Ready], jiff::Timestamp::UNIX_EPOCH);
     forget("a");
     assert!(objects("True", 1), "{}", metrics.text());
     forget("b");
     forget("c");
     assert!(objects("True", 0) && objects("False", 0), "the last one is gone: {}", metrics.text());
-    assert!(shows("contended_fields{instance=\"argocd\",kind=\"ClusterAccess\"} 0"), "{}", metrics.text());
+    assert!(shows("contended_fields{argocd_namespace=\"argocd\",kind=\"ClusterAccess\"} 0"), "{}", metrics.text());
 }
 
 #[test]
 fn conditions_are_counted_by_type_and_status_and_what_is_no_more_is_zero() {
     let metrics = Metrics::default();
     let shows = |condition: &str, status: &str, count: u8| {
-        let labels = format!("instance=\"argocd\",kind=\"ExecAccess\",condition=\"{condition}\",status=\"{status}\"");
+        let labels = format!("argocd_namespace=\"argocd\",kind=\"ExecAccess\",condition=\"{condition}\",status=\"{status}\"");
         assert!(metrics.text().contains(&format!("argocd_access_conditions{{{labels}}} {count}\n")), "{labels} {count} in {}", metrics.text());
     };
     told(&metrics, "ExecAccess", None, &[("False", "True", None), ("Unknown", "True", None), ("True", "False", None)]);
@@ -85,7 +85,7 @@ fn conditions_are_counted_by_type_and_status_and_what_is_no_more_is_zero() {
 fn grants_about_to_end_are_those_in_effect_whose_validity_ends_within_an_hour() {
     let metrics = Metrics::default();
     let shows = |line: &str| metrics.text().lines().any(|l| l.starts_with(&format!("argocd_access_{line}")));
-    let of = "{instance=\"argocd\",kind=\"ExecAccess\"}";
+    let of = "{argocd_namespace=\"argocd\",kind=\"ExecAccess\"}";
     told(
         &metrics,
         "ExecAccess",
@@ -104,7 +104,11 @@ fn an_object_without_a_status_counts_as_one_of_which_nothing_is_known() {
     let mut tally = Tally::default();
     tally.add(&[], None);
     metrics.told("argocd", "ExecAccess", None, &[ConditionType::Ready], &tally, jiff::Timestamp::UNIX_EPOCH);
-    assert!(metrics.text().contains("argocd_access_objects{instance=\"argocd\",kind=\"ExecAccess\",ready=\"Unknown\"} 1\n"), "{}", metrics.text());
+    assert!(
+        metrics.text().contains("argocd_access_objects{argocd_namespace=\"argocd\",kind=\"ExecAccess\",ready=\"Unknown\"} 1\n"),
+        "{}",
+        metrics.text()
+    );
 }
 
 /// What is listed is what there is: names, types, and labels.

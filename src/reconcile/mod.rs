@@ -3,6 +3,7 @@
 //! `exec` and `live` decide what is wanted; what is said here holds for both.
 
 pub mod active;
+pub mod audit;
 pub mod clock;
 pub mod contests;
 pub mod declared;

@@ -3,6 +3,8 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::core::object::HasStatus;
 
+use super::audit::{Effect, Terms};
+use crate::api::GrantInEffect;
 use crate::api::conditions::{ConditionType, Reason};
 
 /// A resource of ours, by whose objects something is declared.
@@ -24,6 +26,26 @@ pub trait Told: HasStatus {
 
     /// When it ends for good, as it declares; the end of a window is none.
     fn end(&self) -> Option<jiff::Timestamp>;
+
+    /// The grant that a status says is in effect.
+    fn grant(status: &Self::Status) -> Option<&GrantInEffect>;
+
+    /// Says it in a status.
+    fn set_grant(status: &mut Self::Status, grant: Option<GrantInEffect>);
+
+    /// What a status says of what is declared, apart from that.
+    fn effect(status: &Self::Status) -> Effect;
+
+    /// When what is in effect ends next, as a status says it.
+    fn until(status: &Self::Status) -> Option<&Time>;
+
+    /// When the credential was issued that is part of it, where one is.
+    fn credential(_: &Self::Status) -> Option<&Time> {
+        None
+    }
+
+    /// Whom it is for, and what it allows.
+    fn terms(&self) -> Terms;
 
     /// What is said when it was let go.
     fn farewell() -> &'static str;

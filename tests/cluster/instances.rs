@@ -149,6 +149,6 @@ async fn an_instance_that_cannot_be_served_keeps_no_other_from_being() {
     // The metrics tell them apart.
     let (_, text) = get(&team.release.kubelet.metrics_url()).await.unwrap();
     for instance in [&team.namespace, &second.namespace] {
-        assert!(text.contains(&format!("instance=\"{instance}\"")), "{text}");
+        assert!(text.contains(&format!("argocd_namespace=\"{instance}\"")), "{text}");
     }
 }

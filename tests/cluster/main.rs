@@ -5,6 +5,7 @@
 //! * [`repair`], [`steady`]: what is undone when others change it, and that nothing is written when nothing has changed.
 //! * [`owners`], [`operated`]: shared objects that somebody else keeps, and who keeps rewriting them.
 //! * [`time`]: what opens, closes and expires, on the wall clock.
+//! * [`audit_trail`]: what is told of grants, and how often.
 //! * [`exclusive`]: who else may open terminals.
 //! * [`half_world`], [`refused`], [`refused_writes`], [`strays`]: something is missing, may not be read, may not be written, is elsewhere.
 //! * [`confinement`], [`stop`]: what argocd-server may not do, whatever its rights; and taking everything back at once.
@@ -30,6 +31,7 @@ use argocd_access::{api, exec, ownership, reconcile};
 mod support;
 
 mod applications;
+mod audit_trail;
 mod bench;
 mod bench_operator;
 mod cluster_schema;

@@ -100,7 +100,7 @@ async fn its_health_and_its_metrics_are_there_to_be_read() {
     team.ready("team-a").await;
     becomes("the object is counted", SOON, Some(1.0), async || {
         samples(&answer(&team.release.kubelet.metrics_url()).await.1)
-            .get(&ours("argocd_access_objects{instance=\"NS\",kind=\"ExecAccess\",ready=\"True\"}"))
+            .get(&ours("argocd_access_objects{argocd_namespace=\"NS\",kind=\"ExecAccess\",ready=\"True\"}"))
             .copied()
     })
     .await;
@@ -114,10 +114,10 @@ async fn its_health_and_its_metrics_are_there_to_be_read() {
     assert!(after["argocd_access_writes_total{object=\"RoleBinding\",result=\"ok\"}"] >= 1.0);
     assert!(after["argocd_access_writes_total{object=\"ExecAccessStatus\",result=\"ok\"}"] >= 1.0);
     for (metric, value) in [
-        ("active_grants{instance=\"NS\",kind=\"ExecAccess\"}", 1.0),
-        ("expiring_grants{instance=\"NS\",kind=\"ExecAccess\"}", 0.0),
-        ("conditions{instance=\"NS\",kind=\"ExecAccess\",condition=\"PolicyApplied\",status=\"True\"}", 1.0),
-        ("conditions{instance=\"NS\",kind=\"ExecAccess\",condition=\"PolicyApplied\",status=\"False\"}", 0.0),
+        ("active_grants{argocd_namespace=\"NS\",kind=\"ExecAccess\"}", 1.0),
+        ("expiring_grants{argocd_namespace=\"NS\",kind=\"ExecAccess\"}", 0.0),
+        ("conditions{argocd_namespace=\"NS\",kind=\"ExecAccess\",condition=\"PolicyApplied\",status=\"True\"}", 1.0),
+        ("conditions{argocd_namespace=\"NS\",kind=\"ExecAccess\",condition=\"PolicyApplied\",status=\"False\"}", 0.0),
     ] {
         assert_eq!(after.get(&ours(&format!("argocd_access_{metric}"))), Some(&value), "{metric}: {after:#?}");
     }
@@ -126,7 +126,7 @@ async fn its_health_and_its_metrics_are_there_to_be_read() {
         assert!(count >= 1.0, "{step}: {after:#?}");
     }
     assert!(!after.keys().any(|k| k.contains("next_grant_expiry")), "nothing ends: {after:#?}");
-    let round = after[&ours("argocd_access_last_round_timestamp_seconds{instance=\"NS\",kind=\"ExecAccess\"}")];
+    let round = after[&ours("argocd_access_last_round_timestamp_seconds{argocd_namespace=\"NS\",kind=\"ExecAccess\"}")];
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
     assert!((now - round).abs() < 60.0, "{round} is not now");
     assert!(after.keys().any(|k| k.starts_with("argocd_access_build_info{version=")));

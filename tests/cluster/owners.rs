@@ -246,7 +246,7 @@ async fn with_somebody_who_keeps_rewriting_it_the_operator_gives_up_and_names_th
     })
     .await;
     let (_, metrics) = process::get(&team.release.kubelet.metrics_url()).await.unwrap();
-    let line = format!("argocd_access_contended_fields{{instance=\"{}\",kind=\"ExecAccess\"}} 1", team.namespace);
+    let line = format!("argocd_access_contended_fields{{argocd_namespace=\"{}\",kind=\"ExecAccess\"}} 1", team.namespace);
     assert!(metrics.contains(&line), "{metrics}");
 
     // Taking away is not blocked by it.

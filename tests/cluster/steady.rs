@@ -40,11 +40,12 @@ async fn settled() -> Team {
     team
 }
 
-/// The Events of an object: the reason, and how often.
+/// The Events of an object, apart from the audit trail: the reason, and how often.
 async fn events(team: &Team, name: &str) -> Vec<(String, i32)> {
     let api = Api::<Event>::namespaced(team.client(), &team.namespace);
     let mut list = api.list(&ListParams::default()).await.unwrap().items;
     list.retain(|e| e.regarding.as_ref().is_some_and(|r| r.name.as_deref() == Some(name)));
+    list.retain(|e| e.action.as_deref() != Some("Audit"));
     list.sort_by_key(|e| e.event_time.clone().map(|t| t.0));
     list.into_iter().map(|e| (e.reason.unwrap_or_default(), e.series.map_or(1, |s| s.count))).collect()
 }
