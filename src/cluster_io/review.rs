@@ -46,7 +46,8 @@ pub async fn review(client: &Client, of: Asked<'_>, namespace: &str) -> Result<R
             verb: Some(verb.to_owned()),
             ..ResourceAttributes::default()
         };
-        ask(client, of, attributes)
+        // In a box: three of them at once are large.
+        Box::pin(ask(client, of, attributes))
     };
     let (pods_get, exec_get, exec_create) = tokio::try_join!(question("get", None), question("get", Some("exec")), question("create", Some("exec")))?;
     Ok(Review { pods_get, exec_get, exec_create })

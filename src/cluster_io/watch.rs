@@ -278,7 +278,9 @@ where
             Ok(Err(error)) if optional && is_absent(&error) => return,
             Ok(Err(error)) => {
                 if failed(noted, &error) {
-                    touched.iter().for_each(|told| told.notify_one());
+                    for told in touched {
+                        told.notify_one();
+                    }
                 }
             }
             Err(_) => tracing::warn!(kind = noted.kind, "a watch was not taken in time; it is tried again"),
