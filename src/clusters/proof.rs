@@ -14,7 +14,7 @@ use crate::api::cluster_access::Permissions;
 use crate::api::conditions::{Reason, shorten};
 use crate::live::ceiling::Ceiling;
 use crate::live::review::Question;
-use crate::live::rules::{Names, Right};
+use crate::live::rules::{Names, Right, rights_of};
 
 /// The whole cluster, among the places.
 pub const WIDE: &str = "";
@@ -197,19 +197,12 @@ pub fn judge(declared: &Declared<'_>, proof: &Proof) -> Judged {
 
 /// Whether what the roles hold is held in a place.
 fn least(rules: &[PolicyRule], place: &Place) -> Option<bool> {
-    let each = |texts: Option<&Vec<String>>| texts.into_iter().flatten().cloned().collect::<Vec<_>>();
     let mut known = true;
-    for rule in rules {
-        for group in each(rule.api_groups.as_ref()) {
-            for resource in each(rule.resources.as_ref()) {
-                for verb in &rule.verbs {
-                    match place.holds(&right(&group, &resource, verb)) {
-                        Some(true) => {}
-                        Some(false) => return Some(false),
-                        None => known = false,
-                    }
-                }
-            }
+    for right in rules.iter().flat_map(rights_of) {
+        match place.holds(&right) {
+            Some(true) => {}
+            Some(false) => return Some(false),
+            None => known = false,
         }
     }
     known.then_some(!rules.is_empty())

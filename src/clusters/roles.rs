@@ -17,7 +17,7 @@ use crate::api::cluster_access::Authority;
 use crate::api::conditions::{Reason, Verdict};
 use crate::api::status::Change;
 use crate::live::ceiling::Ceiling;
-use crate::live::rules::{Names, Right};
+use crate::live::rules::{Names, Right, rights_of};
 use crate::reconcile::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 
 /// What the layer wants, and what it found.
@@ -171,16 +171,6 @@ fn manage(grant: &Grant, wanted: &Roles, remote: &Remote, folded: &mut Folded) {
 /// The bootstrap's own mark: whoever made the role by it lets the operator manage it.
 fn is_bootstraps(labels: Option<&BTreeMap<String, String>>) -> bool {
     labels.is_some_and(|labels| labels.contains_key(bootstrap::LABEL))
-}
-
-fn rights_of(rule: &PolicyRule) -> impl Iterator<Item = Right> + '_ {
-    let groups = rule.api_groups.iter().flatten();
-    groups.flat_map(move |group| {
-        let resources = rule.resources.iter().flatten();
-        resources.flat_map(move |resource| {
-            rule.verbs.iter().map(move |verb| Right { group: group.clone(), resource: resource.clone(), verb: verb.clone() })
-        })
-    })
 }
 
 fn covers(ceiling: &Ceiling, rule: &PolicyRule) -> bool {

@@ -143,14 +143,23 @@ impl Rules {
                 None | Some([]) => Names::All,
                 Some(some) => Names::Only(some.iter().cloned().collect()),
             };
-            for group in rule.api_groups.iter().flatten() {
-                for resource in rule.resources.iter().flatten() {
-                    for verb in &rule.verbs {
-                        all.add(Right::new(group, resource, verb)?, &names);
-                    }
-                }
+            for right in rights_of(rule) {
+                all.add(Right::new(&right.group, &right.resource, &right.verb)?, &names);
             }
         }
         Some(all)
     }
+}
+
+/// Every right of a rule, each once.
+pub fn rights_of(rule: &PolicyRule) -> impl Iterator<Item = Right> {
+    let each = |texts: Option<&Vec<String>>| texts.into_iter().flatten().cloned().collect::<BTreeSet<_>>();
+    let (groups, resources, verbs) = (each(rule.api_groups.as_ref()), each(rule.resources.as_ref()), each(Some(&rule.verbs)));
+    groups.into_iter().flat_map(move |group| {
+        let (resources, verbs) = (resources.clone(), verbs.clone());
+        resources.into_iter().flat_map(move |resource| {
+            let (group, verbs) = (group.clone(), verbs.clone());
+            verbs.into_iter().map(move |verb| Right { group: group.clone(), resource: resource.clone(), verb })
+        })
+    })
 }

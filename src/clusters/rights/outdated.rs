@@ -9,7 +9,7 @@ use crate::api::cluster_status::RemoteRight;
 use crate::api::conditions::shorten;
 use crate::clusters::names;
 use crate::live::ceiling::Ceiling;
-use crate::live::rules::{Names, Right};
+use crate::live::rules::{Names, Right, rights_of};
 
 /// A status holds no more.
 const MOST: usize = 64;
@@ -79,21 +79,8 @@ fn excess<'a>(wanted: &'a Ceiling, held: &'a [PolicyRule], role: &'a str) -> imp
             Some(some) => Names::Only(some.iter().cloned().collect()),
         };
         let urls = rule.non_resource_urls.iter().flatten().map(|url| Right { group: String::new(), resource: url.clone(), verb: "*".to_owned() });
-        let beyond = rights(rule).filter(move |right| !wanted.allows(right, &names));
+        let beyond = rights_of(rule).filter(move |right| !wanted.allows(right, &names));
         urls.chain(beyond).map(move |right| show(&right, role))
-    })
-}
-
-/// Every right of a rule, each once.
-fn rights(rule: &PolicyRule) -> impl Iterator<Item = Right> {
-    let each = |texts: Option<&Vec<String>>| texts.into_iter().flatten().cloned().collect::<BTreeSet<_>>();
-    let (groups, resources, verbs) = (each(rule.api_groups.as_ref()), each(rule.resources.as_ref()), each(Some(&rule.verbs)));
-    groups.into_iter().flat_map(move |group| {
-        let (resources, verbs) = (resources.clone(), verbs.clone());
-        resources.into_iter().flat_map(move |resource| {
-            let (group, verbs) = (group.clone(), verbs.clone());
-            verbs.into_iter().map(move |verb| Right { group: group.clone(), resource: resource.clone(), verb })
-        })
     })
 }
 
