@@ -105,10 +105,14 @@ image.run = tests/tools/image/build
 image-test: ## what make image wrote runs as its own read-only root file system, against a real API server; needs root
 image-test.run = $(need_tools) && $(guard) $(CARGO) test --locked --test image -- --ignored --nocapture
 
+soak: ## 100,000 changes with the release build, while memory and open files stay level; SOAK_CHANGES says another number
+# Half an hour and more, so it is no part of make test, which makes some thousand.
+soak.run = $(need_tools) && SOAK_CHANGES=$${SOAK_CHANGES:-100000} $(CARGO) test --locked --release --test faults -- --nocapture soak
+
 advisories: ## known vulnerabilities; fetches the advisory database from the network, so it is no part of make test
 advisories.run = $(need_cargo_deny) && $(cargo_deny) --locked check advisories
 
-steps := $(test_steps) build image image-test advisories
+steps := $(test_steps) build image image-test soak advisories
 .PHONY: $(steps)
 $(steps):
 	@printf '\n== %s: %s\n' $@ "$$(sed -nE 's/^$@:[^#]*## (.*)/\1/p' Makefile)"
