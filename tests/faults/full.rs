@@ -41,7 +41,8 @@ async fn in_a_full_argocd_rbac_cm_what_stands_stays_nothing_more_is_tried_and_wi
     let writes = team.writes(mark).await;
     assert!(writes.iter().all(|write| write.name != RBAC_CM && write.code < 300), "{writes:#?}");
     assert_eq!(team.policy("one").await.unwrap(), stood, "the others of it keep what they have");
-    assert_eq!(behind.metric("argocd_access_writes_total{object=\"ConfigMap\",result=\"failed\"}").await.unwrap_or_default(), 0.0);
+    let failed = behind.metric("argocd_access_writes_total{object=\"ConfigMap\",result=\"failed\"}").await;
+    assert!(failed.is_none_or(|failed| failed < 1.0), "{failed:?}");
 
     team.change("one", json!({"subjects": [{"kind": "Group", "name": "more"}]})).await;
     crate::hands::becomes("who is not declared any more is out", crate::bench::AFTER, false, async || {
