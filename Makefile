@@ -144,6 +144,10 @@ bench: ## measure the operator on a real API server, and its core by itself; BEN
 	ARGOCD_ACCESS_PROGRAM=$(CURDIR)/target/release/argocd-access $(CARGO) bench --locked --profile measure --bench operator -- $(BENCH)
 	[ -n "$(BENCH)" ] || $(CARGO) bench --locked --profile measure --bench core
 
+.PHONY: static
+static: ## write charts/static/install.yaml: what the chart renders, for those who install without Helm
+	@$(need_tools) && tests/tools/static charts/static
+
 .PHONY: demo demo-down
 demo: ## see it work on this machine: a whole cluster with Argo CD, and a terminal through it
 	@exec ./tests/demo/run

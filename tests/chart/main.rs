@@ -8,6 +8,7 @@
 //! * [`workload`]: the Deployment, the restoring Job and their names and labels.
 //! * [`definitions`]: the CustomResourceDefinitions, through upgrades and removal.
 //! * [`availability`]: several pods beside each other, the network around them, and who scrapes them.
+//! * [`without_helm`]: charts/static, and examples/gitops.
 //! * [`instances`]: several Argo CDs in one release, and one Argo CD in two.
 //! * [`install`]: installing, two releases side by side, and the notes that a person reads then.
 #![allow(
@@ -31,4 +32,5 @@ mod instances;
 mod rendering;
 mod rights;
 mod values;
+mod without_helm;
 mod workload;
