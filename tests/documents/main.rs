@@ -5,6 +5,7 @@
 //! * [`examples`]: every file of examples/ is applied and reaches the condition that it promises.
 //! * [`references`]: links, file names, reasons and conditions exist; nothing names a machine or a registry.
 //! * [`names`]: metrics, options of the command line and values of the chart exist.
+//! * [`release`]: the workflows of a release, and the tests that the threat model names.
 //! * [`demo`]: `make demo` and `make demo-down`.
 //!
 //! The pages of docs/reference/ are written by a target of their own, tests/documents/reference.
@@ -35,4 +36,5 @@ mod manifests_shown;
 mod markdown;
 mod names;
 mod references;
+mod release;
 mod session;

@@ -27,7 +27,7 @@ pub struct Block {
 /// Every Markdown document for readers of the project.
 pub fn documents() -> Vec<Document> {
     let root = tools::repository();
-    let mut paths = vec!["CHANGELOG.md".to_owned(), "README.md".to_owned()];
+    let mut paths = [".github/SECURITY.md", "CHANGELOG.md", "README.md"].map(str::to_owned).to_vec();
     let mut folders = vec![root.join("docs")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("read {}: {error}", folder.display())) {

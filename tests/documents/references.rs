@@ -131,8 +131,14 @@ fn every_reason_that_is_documented_is_one_that_the_operator_reports() {
 
 #[test]
 fn no_document_names_a_machine_or_a_registry() {
-    let examples = std::fs::read_dir(tools::repository().join("examples")).unwrap().map(|entry| entry.unwrap().file_name());
-    let examples = examples.map(|name| document(&format!("examples/{}", name.to_string_lossy())));
+    let mut examples = Vec::new();
+    let mut folders = vec!["examples".to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(tools::repository().join(&folder)).unwrap().map(|entry| entry.unwrap()) {
+            let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            if entry.path().is_dir() { folders.push(path) } else { examples.push(document(&path)) }
+        }
+    }
     for document in documents().into_iter().chain(examples) {
         for word in ["/work", "/root", "/home/", "/tmp/", "docker.io", "quay.io", "ghcr.io", "gcr.io", "registry.k8s.io", "public.ecr.aws"] {
             assert!(!document.text.contains(word), "{} names {word}", document.path);
