@@ -190,11 +190,15 @@ impl Metrics {
 
     /// Forgets one part: its object is gone.
     pub fn forget(&self, instance: &str, kind: &'static str, part: &str, types: &[ConditionType], now: jiff::Timestamp) {
-        let rest = {
+        let (rest, last) = {
             let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
             parts.remove(&(instance.to_owned(), kind, part.to_owned()));
-            all_of(&parts, instance, kind)
+            (all_of(&parts, instance, kind), !parts.keys().any(|(of, which, _)| of == instance && *which == kind))
         };
+        if last {
+            // No rounds are due any more.
+            self.last_round.remove(&KindLabels { argocd_namespace: instance.to_owned(), kind });
+        }
         self.show(instance, kind, types, &rest, now);
         self.contended.get_or_create(&KindLabels { argocd_namespace: instance.to_owned(), kind }).set(rest.contended());
     }

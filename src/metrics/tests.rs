@@ -59,8 +59,11 @@ fn objects_with_rounds_of_their_own_are_counted_together() {
     let forget = |part| metrics.forget("argocd", "ClusterAccess", part, &[ConditionType::Active, ConditionType::Ready], jiff::Timestamp::UNIX_EPOCH);
     forget("a");
     assert!(objects("True", 1), "{}", metrics.text());
+    metrics.round("argocd", "ClusterAccess", "quiet", Duration::ZERO, jiff::Timestamp::UNIX_EPOCH);
     forget("b");
+    assert!(metrics.text().contains("last_round_timestamp_seconds{"), "c has rounds still: {}", metrics.text());
     forget("c");
+    assert!(!metrics.text().contains("last_round_timestamp_seconds{"), "of nothing no rounds are due: {}", metrics.text());
     assert!(objects("True", 0) && objects("False", 0), "the last one is gone: {}", metrics.text());
     assert!(shows("contended_fields{argocd_namespace=\"argocd\",kind=\"ClusterAccess\"} 0"), "{}", metrics.text());
 }

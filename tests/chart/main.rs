@@ -1,5 +1,6 @@
 //! The Helm chart: what it renders, what it refuses, and what a real API server makes of it.
 //!
+//! * [`alerts`]: alert rules and the dashboard.
 //! * [`rights`]: least privilege, read from the rendered rules.
 //! * [`clusters`]: what serving remote clusters adds, and that it is little.
 //! * [`granted`]: the same on a real API server, as the operator's own ServiceAccount.
@@ -22,6 +23,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alerts;
 mod availability;
 mod clusters;
 mod clusters_granted;

@@ -24,6 +24,7 @@ const PAGES: &[(&str, Before)] = &[
     ("docs/how-to/project-roles.md", Before::Installed),
     ("docs/how-to/remote-clusters.md", Before::Remote),
     ("docs/how-to/removing.md", Before::Granted),
+    ("docs/how-to/see-what-it-does.md", Before::Granted),
     ("docs/how-to/several-instances.md", Before::Granted),
     ("docs/how-to/troubleshooting.md", Before::Granted),
     ("docs/how-to/who-else.md", Before::Granted),
@@ -47,6 +48,11 @@ async fn the_commands_to_stop_everything_do_what_the_page_says() {
 #[tokio::test]
 async fn the_commands_about_several_operators_do_what_the_page_says() {
     page("docs/how-to/high-availability.md").await;
+}
+
+#[tokio::test]
+async fn the_commands_to_see_what_it_does_do_what_the_page_says() {
+    page("docs/how-to/see-what-it-does.md").await;
 }
 
 #[tokio::test]

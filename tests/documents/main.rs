@@ -6,6 +6,7 @@
 //! * [`references`]: links, file names, reasons and conditions exist; nothing names a machine or a registry.
 //! * [`names`]: metrics, options of the command line and values of the chart exist.
 //! * [`release`]: the workflows of a release, and the tests that the threat model names.
+//! * [`health`]: what Argo CD shows of our objects.
 //! * [`demo`]: `make demo` and `make demo-down`.
 //!
 //! The pages of docs/reference/ are written by a target of their own, tests/documents/reference.
@@ -32,6 +33,7 @@ mod demo;
 mod examples;
 mod examples_clusters;
 mod examples_live;
+mod health;
 mod manifests_shown;
 mod markdown;
 mod names;
