@@ -15,6 +15,7 @@
 //! | [`clusters`] | `ClusterAccess`: remote clusters and their credentials | no |
 //! | [`explain`] | why a terminal or a live resource does not come, and what mends it; who can open a terminal | no |
 //! | [`hidden`] | credentials that somebody else says aloud, taken out of a text | no |
+//! | [`printable`] | texts that others wrote, fit to be shown | no |
 //! | [`shell`] | text as a word of a shell's command | no |
 //! | [`cluster_io`] | watches, writes, reviews, statuses, Events | yes |
 //! | [`controller`] | the loops that join the above, and the HTTP server | yes |

@@ -1,12 +1,12 @@
 //! One round for one instance: look, plan, write, look again, until nothing is to be written; then review and report.
 
+mod grants;
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use futures::StreamExt;
-use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::object::HasStatus;
 use kube::runtime::events::Recorder;
@@ -15,15 +15,13 @@ use kube::{Client, Resource, ResourceExt};
 use super::clocks::Clocks;
 use super::keeper::Keeper;
 use crate::api::is_held;
-use crate::cluster_io::RequestError;
-use crate::cluster_io::apply::{self, AT_ONCE};
+use crate::cluster_io::apply;
 use crate::cluster_io::lease::Leads;
 use crate::cluster_io::recent::{Recent, version};
-use crate::cluster_io::report;
 use crate::cluster_io::snapshot::Outside;
 use crate::cluster_io::watch::Probe;
 use crate::metrics::{Metrics, Tally};
-use crate::reconcile::audit::{self, Ledger, Record};
+use crate::reconcile::audit::Ledger;
 use crate::reconcile::contests::Contests;
 use crate::reconcile::declared::Plan;
 use crate::reconcile::told::Told;
@@ -276,9 +274,10 @@ impl<K: Keeper> Rounds<K> {
             self.metrics.contended(self.namespace(), K::NAME, self.keeper.part(), self.contests.contended());
             self.next = plan.next();
             let unreadable = plan.unreadable().to_vec();
-            self.look_at_grants(&seen, &unreadable).await;
             // After a failure the plan is made once more, only to say what is true now.
             if plan.writes().is_empty() || !failures.is_empty() || stale || step == MAX_STEPS {
+                // Behind all writes: no withdrawal waits for an Event.
+                self.look_at_grants(&seen, &unreadable).await;
                 let done = done.into_keys().collect();
                 let ended = Ended { settled: plan.writes().is_empty(), stale, failures, done, unreadable };
                 return self.report(&plan.applied(), ended).await;
@@ -379,112 +378,6 @@ impl<K: Keeper> Rounds<K> {
             }
             None => Arc::clone(object),
         }
-    }
-
-    /// Writes the statuses, some at once.
-    async fn say_all(&self, words: Vec<Word<K>>) -> Vec<(Word<K>, Result<Option<String>, RequestError>)> {
-        let mut rest = words.into_iter();
-        // In boxes, so that the compiler need not prove for all lifetimes what holds for this one.
-        let mut sent: FuturesUnordered<BoxFuture<'_, _>> = FuturesUnordered::new();
-        let mut answers = Vec::new();
-        loop {
-            while sent.len() < AT_ONCE
-                && let Some((object, status)) = rest.next()
-            {
-                sent.push(Box::pin(async move {
-                    let answer = self.say(&object, &status).await;
-                    ((object, status), answer)
-                }));
-            }
-            match sent.next().await {
-                Some(answer) => answers.push(answer),
-                None => return answers,
-            }
-        }
-    }
-
-    async fn say(&self, object: &Arc<K::Object>, status: &Status<K>) -> Result<Option<String>, RequestError> {
-        self.ledger().sent(object);
-        let version = report::write_status(&self.client, object.as_ref(), status).await?;
-        self.metrics.status_written(K::KIND, "ok");
-        // An object that is gone was not written: what becomes of its grant is told when it is missed.
-        let told = version.as_ref().filter(|_| !self.beside).and_then(|_| self.ledger().written(object, status));
-        if let Some(record) = told {
-            self.tell(object, &record).await;
-        }
-        if let Some(event) = report::transition(object.as_ref(), status) {
-            tracing::info!(
-                kind = K::NAME,
-                name = object.name_any(),
-                instance = self.namespace(),
-                reason = event.reason,
-                note = event.note,
-                "a transition"
-            );
-            report::publish(&self.recorder, object.as_ref(), &event).await;
-        }
-        Ok(version)
-    }
-
-    async fn say_unreadable(&self, unreadable: &Unreadable, now: &Time) -> bool {
-        let Some(patch) = unreadable.status_patch(now) else { return true };
-        let written = report::write_unreadable::<K::Object>(&self.client, unreadable, &patch).await;
-        self.metrics.status_written(K::KIND, if written.is_ok() { "ok" } else { "failed" });
-        if let Err(error) = &written {
-            tracing::warn!(error = %error.chain(), "a status was not written");
-        }
-        written.is_ok()
-    }
-
-    /// An object that was let go is gone with that very write: its last Event is told now.
-    async fn tell_released(&mut self, done: &[Target], going: &BTreeMap<String, Arc<K::Object>>) {
-        for object in done.iter().filter(|t| t.kind == K::KIND).filter_map(|t| going.get(&t.name)) {
-            let record = self.ledger().released(object);
-            if let Some(record) = record {
-                self.tell(object, &record).await;
-            }
-            report::publish(&self.recorder, object.as_ref(), &report::released::<K::Object>()).await;
-        }
-    }
-
-    /// What is said to be in effect follows from what was. A process beside the operator leaves it to that one to say and to tell it.
-    fn follow_grant(&self, object: &K::Object, status: &mut Status<K>, now: &Time) {
-        let before = object.status().and_then(K::Object::grant);
-        let after = if self.beside {
-            before.cloned()
-        } else {
-            let (until, credential) = (K::Object::until(status), K::Object::credential(status));
-            audit::follow(before, K::Object::effect(status), &object.terms(), until, credential, now)
-        };
-        K::Object::set_grant(status, after);
-    }
-
-    /// Notes what is said of grants before anything is done, and tells what is missed.
-    async fn look_at_grants(&mut self, objects: &[Arc<K::Object>], unreadable: &[Unreadable]) {
-        if self.beside {
-            return;
-        }
-        for object in objects {
-            let record = self.ledger().seen(object);
-            if let Some(record) = record {
-                self.tell(object, &record).await;
-            }
-        }
-        let there = objects.iter().filter_map(|object| object.uid()).chain(unreadable.iter().filter_map(|one| one.metadata.uid.clone())).collect();
-        let vanished = self.ledger().vanished(&there);
-        for (object, record) in vanished {
-            self.tell(&object, &record).await;
-        }
-    }
-
-    fn ledger(&self) -> MutexGuard<'_, Ledger<K::Object>> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The line first: it is written at once, and an Event may be refused.
-    async fn tell(&self, object: &Arc<K::Object>, record: &Record) {
-        report::audit(K::NAME, object.as_ref(), record);
-        report::publish_record(&self.client, object.as_ref(), record).await;
     }
 }
 

@@ -40,6 +40,7 @@ pub trait Told: HasStatus {
     fn until(status: &Self::Status) -> Option<&Time>;
 
     /// When the credential was issued that is part of it, where one is.
+    #[must_use]
     fn credential(_: &Self::Status) -> Option<&Time> {
         None
     }

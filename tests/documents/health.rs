@@ -27,8 +27,11 @@ async fn health(folder: &Path, object: &Value) -> (String, String) {
     (line("STATUS:"), line("MESSAGE:"))
 }
 
-/// An object whose conditions are these: type, status, reason.
-fn object(kind: &str, conditions: &[(&str, &str, &str)]) -> Value {
+/// A condition: type, status, reason.
+type Said<'a> = (&'a str, &'a str, &'a str);
+
+/// An object whose conditions are these.
+fn object(kind: &str, conditions: &[Said]) -> Value {
     let all = conditions.iter().map(|(kind, status, reason)| {
         json!({"type": kind, "status": status, "reason": reason, "message": format!("what {kind} says"), "observedGeneration": 2,
                "lastTransitionTime": "2026-01-01T00:00:00Z"})
@@ -43,7 +46,7 @@ fn object(kind: &str, conditions: &[(&str, &str, &str)]) -> Value {
 async fn each_state_of_each_resource_has_the_health_that_a_person_expects() {
     let folder = reaper::folder("health");
     let active = ("Active", "True", "InEffect");
-    let states: [(&str, &[(&str, &str, &str)]); 12] = [
+    let states: [(&str, &[Said]); 12] = [
         ("Healthy", &[active, ("Ready", "True", "Ready")]),
         ("Progressing", &[active, ("Ready", "Unknown", "Pending")]),
         ("Progressing", &[active, ("Ready", "Unknown", "NoApplications")]),

@@ -42,9 +42,7 @@ impl<O: Told + Resource<DynamicType = ()>> Ledger<O> {
             self.known.insert(uid, Known { grant: now, object: Arc::clone(object) });
             return record;
         }
-        if !self.known.contains_key(&uid) {
-            self.known.insert(uid, Known { grant: now, object: Arc::clone(object) });
-        }
+        self.known.entry(uid).or_insert_with(|| Known { grant: now, object: Arc::clone(object) });
         None
     }
 

@@ -70,7 +70,9 @@ pub fn places(selection: &NamespaceSelection) -> Option<String> {
 
 /// A short fingerprint of a text.
 fn fingerprint(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(text.as_bytes());
+    let start = digest.iter().take(8).fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
+    format!("{start:016x}")
 }
 
 /// What is in effect now, as it follows from what was.

@@ -88,23 +88,17 @@ impl Record {
         let (generation, changes) = (meta.generation.unwrap_or_default().to_string(), grant.changes.to_string());
         let id = fingerprint(&[uid, event.as_str(), &since, &changes, &generation].join("\n"));
         let (cause, reason) = (entry(cause, ENTRY), entry(reason.unwrap_or_default(), ENTRY * 2));
-        let mut note = match &event {
+        let managers = writers(meta);
+        let named: Vec<String> = managers.iter().map(|(manager, operation, at)| format!("{manager} ({operation}, {at})")).collect();
+        let said = match &event {
             Event::Opened => "The access is in effect.".to_owned(),
             Event::Changed(parts) => format!("The access is changed ({}).", parts.join(", ")),
             Event::Closed => format!("The access is in effect no more ({cause})."),
         };
-        if known {
-            note += &format!(" Whom: {}. What: {}.", few(&terms.whom), few(&terms.what));
-        }
-        if !until.is_empty() && event != Event::Closed {
-            note += &format!(" Until: {until}.");
-        }
-        let managers = writers(meta);
-        note +=
-            &format!(" By: {}.", few(&managers.iter().map(|(manager, operation, at)| format!("{manager} ({operation}, {at})")).collect::<Vec<_>>()));
-        if !reason.is_empty() {
-            note += &format!(" Reason: {reason}.");
-        }
+        let whom = if known { format!(" Whom: {}. What: {}.", few(&terms.whom), few(&terms.what)) } else { String::new() };
+        let end = if until.is_empty() || event == Event::Closed { String::new() } else { format!(" Until: {until}.") };
+        let why = if reason.is_empty() { String::new() } else { format!(" Reason: {reason}.") };
+        let note = format!("{said}{whom}{end} By: {}.{why}", few(&named));
         let by = managers
             .iter()
             .take(MANAGERS)
