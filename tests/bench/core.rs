@@ -114,7 +114,7 @@ fn policy(criterion: &mut Criterion) {
         assert!(policy.decide(&request).is_allowed());
         group.throughput(Throughput::Elements(1));
         group.bench_with_input(BenchmarkId::new("ask", count), &policy, |bencher, policy| {
-            bencher.iter(|| policy.decide(black_box(&request)).is_allowed())
+            bencher.iter(|| policy.decide(black_box(&request)).is_allowed());
         });
     }
     group.finish();
