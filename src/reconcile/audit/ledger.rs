@@ -14,8 +14,8 @@ use crate::reconcile::told::{Told, find};
 #[derive(Debug)]
 pub struct Ledger<O> {
     known: BTreeMap<String, Known<O>>,
-    /// Of these objects a status was sent, and it is not known whether it arrived.
-    unsure: BTreeSet<String>,
+    /// The objects of which a status was sent, as they were then, and it is not known whether it arrived.
+    unsure: BTreeMap<String, Arc<O>>,
 }
 
 #[derive(Debug)]
@@ -27,7 +27,7 @@ struct Known<O> {
 
 impl<O> Default for Ledger<O> {
     fn default() -> Self {
-        Self { known: BTreeMap::new(), unsure: BTreeSet::new() }
+        Self { known: BTreeMap::new(), unsure: BTreeMap::new() }
     }
 }
 
@@ -38,7 +38,7 @@ impl<O: Told + Resource<DynamicType = ()>> Ledger<O> {
         let uid = object.uid()?;
         let now = object.status().and_then(O::grant).cloned();
         if let Some(known) = self.known.get(&uid).filter(|known| known.grant != now) {
-            let record = self.unsure.remove(&uid).then(|| record(known, object, now.as_ref(), None)).flatten();
+            let record = self.unsure.remove(&uid).and_then(|sent| record(known, &[object, &sent], now.as_ref(), None));
             self.known.insert(uid, Known { grant: now, object: Arc::clone(object) });
             return record;
         }
@@ -47,8 +47,8 @@ impl<O: Told + Resource<DynamicType = ()>> Ledger<O> {
     }
 
     /// Notes that a status was sent, and that it is not known whether it arrived.
-    pub fn sent(&mut self, object: &O) {
-        self.unsure.extend(object.uid());
+    pub fn sent(&mut self, object: &Arc<O>) {
+        self.unsure.extend(object.uid().map(|uid| (uid, Arc::clone(object))));
     }
 
     /// Notes a status that was written, and returns what is to be told.
@@ -58,7 +58,7 @@ impl<O: Told + Resource<DynamicType = ()>> Ledger<O> {
         let grant = O::grant(status).cloned();
         let known = self.known.get(&uid);
         let fresh = Known { grant: object.status().and_then(O::grant).cloned(), object: Arc::clone(object) };
-        let told = record(known.unwrap_or(&fresh), object, grant.as_ref(), Some(status));
+        let told = record(known.unwrap_or(&fresh), &[object], grant.as_ref(), Some(status));
         // Of a grant that stands although something else is declared by now, the terms are those with which it was told.
         let stands = grant.as_ref().is_some_and(|grant| !object.terms().are_of(grant));
         let object = known.filter(|_| stands).map_or_else(|| Arc::clone(object), |known| Arc::clone(&known.object));
@@ -78,7 +78,7 @@ impl<O: Told + Resource<DynamicType = ()>> Ledger<O> {
     /// Of objects that are gone although nothing was told of it: somebody has taken our finalizer away. `there`: the uids of all that are.
     pub fn vanished(&mut self, there: &BTreeSet<String>) -> Vec<(Arc<O>, Record)> {
         let gone: Vec<String> = self.known.keys().filter(|uid| !there.contains(*uid)).cloned().collect();
-        self.unsure.retain(|uid| there.contains(uid));
+        self.unsure.retain(|uid, _| there.contains(uid));
         let known = gone.iter().filter_map(|uid| self.known.remove(uid));
         known.filter_map(|known| Some((Arc::clone(&known.object), closed(&known, &known.object, "ObjectGone")?))).collect()
     }
@@ -90,20 +90,21 @@ fn closed<O: Told + Resource<DynamicType = ()>>(known: &Known<O>, object: &O, ca
     Some(Record::new(Event::Closed, object.meta(), grant, terms.as_ref(), cause, object.reason()))
 }
 
-/// What is to be told when an object's grant is another one than was known.
+/// What is to be told when an object's grant is another one than was known. `seen`: the object, and what else may be that which the grant is of.
 fn record<O: Told + Resource<DynamicType = ()>>(
     known: &Known<O>,
-    object: &O,
+    seen: &[&Arc<O>],
     now: Option<&GrantInEffect>,
     status: Option<&O::Status>,
 ) -> Option<Record> {
     let event = event(known.grant.as_ref(), now)?;
+    let object = seen.first()?;
     let Some(grant) = now else {
         let said = |kind| status.or(object.status()).and_then(|status| find(O::conditions(status), kind));
         // Where it is still declared, what it lacks says why.
         let why = said(ConditionType::Active).filter(|active| active.status == "False").or_else(|| said(ConditionType::Ready));
         return closed(known, object, why.map_or("NotKnown", |why| why.reason.as_str()));
     };
-    let terms = Some(object.terms()).filter(|terms| terms.are_of(grant));
+    let terms = seen.iter().map(|object| object.terms()).find(|terms| terms.are_of(grant));
     Some(Record::new(event, object.meta(), grant, terms.as_ref(), "", object.reason()))
 }

@@ -167,6 +167,16 @@ fn a_process_that_dies_between_the_status_and_the_line_leaves_that_line_out_and_
 }
 
 #[test]
+fn a_status_whose_answer_was_lost_is_told_with_the_terms_that_it_is_of() {
+    let mut life = Life::new();
+    life.round(Effect::Given, None, Fate::Unanswered);
+    life.declare(&["b"], "web");
+    life.round(Effect::Standing, None, Fate::Written);
+    let opened = life.told.first().unwrap();
+    assert_eq!((opened.event.as_str(), opened.whom.as_str()), ("GrantOpened", r#"["Group a"]"#));
+}
+
+#[test]
 fn what_somebody_else_has_written_and_told_is_not_told_again() {
     let mut life = Life::new();
     life.round(Effect::Given, None, Fate::Written);
