@@ -297,3 +297,36 @@ fn resource(kind: Kind) -> ApiResource {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::reconcile::Layer;
+
+    fn write(kind: Kind, name: &str, layer: Layer, direction: Direction) -> Write {
+        Write { target: Target::namespaced(kind, "shop", name), layer, direction, action: Action::Merge(json!({})), why: "" }
+    }
+
+    #[test]
+    fn only_writes_of_one_layer_direction_and_kind_to_different_objects_may_overtake_one_another() {
+        let writes = [
+            write(Kind::ExecAccess, "a", Layer::Finalizer, Direction::Keep),
+            write(Kind::ExecAccess, "b", Layer::Finalizer, Direction::Keep),
+            write(Kind::RoleBinding, "a", Layer::Server, Direction::Narrow),
+            write(Kind::RoleBinding, "b", Layer::Server, Direction::Widen),
+            write(Kind::RoleBinding, "c", Layer::Server, Direction::Widen),
+            write(Kind::ClusterRoleBinding, "c", Layer::Server, Direction::Widen),
+            write(Kind::ConfigMap, "cm", Layer::Policy, Direction::Widen),
+            write(Kind::ConfigMap, "cm", Layer::Policy, Direction::Widen),
+        ];
+        assert_eq!(groups(&writes).map(<[_]>::len).collect::<Vec<_>>(), [2, 1, 2, 1, 1, 1]);
+    }
+
+    #[test]
+    fn it_is_asked_again_before_long_whether_what_is_given_is_still_declared() {
+        let many: Vec<_> = (0..150).map(|n| write(Kind::RoleBinding, &n.to_string(), Layer::Server, Direction::Widen)).collect();
+        assert_eq!(groups(&many).map(<[_]>::len).collect::<Vec<_>>(), [GROUP, GROUP, 150 - 2 * GROUP]);
+    }
+}

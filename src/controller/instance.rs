@@ -81,3 +81,16 @@ fn settling(rounds: u32) -> Duration {
 fn until(next: Option<jiff::Timestamp>) -> Duration {
     next.map_or(Duration::MAX, |next| next.duration_since(jiff::Timestamp::now()).try_into().unwrap_or(Duration::ZERO) + Duration::from_millis(5))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_settled_is_looked_at_again_at_once_and_later_each_time() {
+        let waits: Vec<u64> = (1..20).map(|rounds| u64::try_from(settling(rounds).as_millis()).unwrap()).collect();
+        assert_eq!(waits[..6], [20, 40, 80, 160, 300, 300]);
+        assert!(waits.is_sorted(), "{waits:?}");
+        assert_eq!(waits.last(), Some(&15_000), "in the end as often as where nothing happens");
+    }
+}

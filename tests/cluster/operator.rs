@@ -212,7 +212,7 @@ async fn no_secret_gets_into_a_log_line_a_metric_an_event_or_a_status() {
     let environment = std::fs::read_to_string(format!("/proc/{}/environ", operator.id())).unwrap();
     let kubeconfig = environment.split('\0').find_map(|v| v.strip_prefix("KUBECONFIG=")).unwrap();
     let kubeconfig: Value = serde_json::from_str(&std::fs::read_to_string(kubeconfig).unwrap()).unwrap();
-    let token = kubeconfig["users"][0]["user"]["token"].as_str().unwrap().to_owned();
+    let token = std::fs::read_to_string(kubeconfig["users"][0]["user"]["tokenFile"].as_str().unwrap()).unwrap();
     let signature = token.rsplit('.').next().unwrap().to_owned();
 
     let events = Api::<Event>::namespaced(team.client(), &team.namespace).list(&ListParams::default()).await.unwrap();
