@@ -76,7 +76,7 @@ async fn while_etcd_answers_nothing_nothing_is_given_and_the_lease_is_lost_and_a
     assert!(behind.starts() > starts, "it was not ended");
     println!("measured: {} restarts of the operator while etcd was stopped", behind.starts() - starts);
     assert_eq!(flags(&behind, mark).await, 0, "the flag stands already");
-    let leader = format!("argocd_access_leader{{instance=\"{}\"}}", team.namespace);
+    let leader = format!("argocd_access_leader{{argocd_namespace=\"{}\"}}", team.namespace);
     assert_eq!(behind.metric(&leader).await, Some(1.0));
     behind.end();
 }
