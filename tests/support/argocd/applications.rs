@@ -4,6 +4,7 @@ use std::{path::Path, time::Duration};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use super::{
@@ -71,6 +72,11 @@ impl ArgoCd {
             let status = applications.get(name).await.map_err(|error| error.to_string())?.data["status"].clone();
             let phase = pods.get_opt(&pod).await.map_err(|error| error.to_string())?.and_then(|pod| pod.status?.phase);
             let synced = status["sync"]["status"] == "Synced";
+            // Seen before its AppProject was; Argo CD would look again after some minutes only.
+            if status["conditions"].as_array().is_some_and(|all| all.iter().any(|one| one["type"] == "InvalidSpecError")) {
+                let refresh = json!({ "metadata": { "annotations": { "argocd.argoproj.io/refresh": "normal" } } });
+                applications.patch(name, &PatchParams::default(), &Patch::Merge(refresh)).await.map_err(|error| error.to_string())?;
+            }
             that(synced && phase.as_deref() == Some("Running"), || format!("the Pod: {phase:?}; the Application: {status}"))
         })
         .await;
