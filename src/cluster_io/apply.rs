@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
 use futures::future::BoxFuture;
-use futures::stream::FuturesOrdered;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
 use kube::core::{ApiResource, GroupVersionKind, NamespaceResourceScope};
@@ -17,7 +16,7 @@ use serde_json::Value;
 use super::lease::Leads;
 use super::outlets::{Hub, Outlets};
 use super::recent::Recent;
-use super::{RequestError, request};
+use super::{RequestError, request, some_at_once};
 use crate::api::FIELD_MANAGER;
 use crate::argocd::ARGOCD_CM;
 use crate::metrics::Metrics;
@@ -47,8 +46,6 @@ impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Des
 
 /// How long an answer to what is still declared counts.
 const FRESH: Duration = Duration::from_secs(1);
-/// So many writes are on their way at once; more would only wait in the API server, whose time is shared with everybody else.
-pub const AT_ONCE: usize = 8;
 /// So many are sent before it is asked again whether they may be.
 const GROUP: usize = 64;
 
@@ -90,25 +87,23 @@ where
         }
         for (write, answer) in group.iter().zip(send_all(outlets, group, leads).await) {
             match answer {
-                Ok(Answer { uid, object }) => {
+                Some(Ok(Answer { uid, object })) => {
                     secrets.extend(uid.map(|uid| (write.target.clone(), uid)));
                     remember(write, object.as_ref(), recent);
                     tracing::info!(object = %write.target, direction = ?write.direction, why = write.why, "written");
                     metrics.written(write.target.kind, "ok");
                     done.push(write.target.clone());
                 }
-                Err(Unwritten::Led) => {
-                    tracing::warn!(object = %write.target, "nothing is written without the Lease");
+                None => {
+                    tracing::debug!(object = %write.target, "not written: the picture was old, or the Lease is lost");
                     stale = true;
                 }
-                // 409: somebody wrote in between. 404: the object went (or, for one to be made, its namespace is missing, which is a failure).
-                // Both mean: look again.
-                Err(Unwritten::Refused(error)) if error.code() == Some(409) || (error.code() == Some(404) && write.action.is_for_what_was_seen()) => {
+                Some(Err(error)) if is_old(write, &error) => {
                     tracing::debug!(object = %write.target, error = %error.chain(), "the picture was old");
                     metrics.written(write.target.kind, "stale");
                     stale = true;
                 }
-                Err(Unwritten::Refused(error)) => {
+                Some(Err(error)) => {
                     let chain = error.chain();
                     tracing::warn!(object = %write.target, why = write.why, error = %chain, "a write failed");
                     metrics.written(write.target.kind, "failed");
@@ -117,6 +112,8 @@ where
             }
         }
         if !leads.holds() {
+            tracing::warn!(object = %first.target, "nothing is written without the Lease");
+            stale = true;
             break;
         }
     }
@@ -131,39 +128,31 @@ fn groups(writes: &[Write]) -> impl Iterator<Item = &[Write]> {
     writes.chunk_by(alike).flat_map(|group| group.chunks(GROUP))
 }
 
-/// Why a write was not made.
-enum Unwritten {
-    /// Somebody else may write by now.
-    Led,
-    /// The API server refuses, cannot be reached, or does not answer in time.
-    Refused(RequestError),
+/// Whether a write was refused because somebody wrote in between (409), or because the object went (404; for one to be made that means that
+/// its namespace is missing, which is a failure). Both mean: look again.
+fn is_old(write: &Write, error: &RequestError) -> bool {
+    error.code() == Some(409) || (error.code() == Some(404) && write.action.is_for_what_was_seen())
 }
 
-/// Sends the writes of a group, some at once; the answers come in the order of the writes.
-async fn send_all<'a>(outlets: &'a dyn Outlets, group: &'a [Write], leads: &'a Leads) -> Vec<Result<Answer, Unwritten>> {
-    let mut rest = group.iter();
-    // In boxes, so that the compiler need not prove for all lifetimes what holds for this one.
-    let mut sent: FuturesOrdered<BoxFuture<'a, Result<Answer, Unwritten>>> = FuturesOrdered::new();
-    let mut answers = Vec::with_capacity(group.len());
-    loop {
-        while sent.len() < AT_ONCE
-            && let Some(write) = rest.next()
-        {
-            sent.push_back(Box::pin(send_led(outlets, write, leads)));
-        }
-        match sent.next().await {
-            Some(answer) => answers.push(answer),
-            None => return answers,
-        }
+/// Sends the writes of a group, some at once; the answers come in the order of the writes. `None`: it was not sent any more, because the
+/// picture turned out to be old, which no withdrawal minds, or because somebody else may write by now.
+async fn send_all(outlets: &dyn Outlets, group: &[Write], leads: &Leads) -> Vec<Option<Result<Answer, RequestError>>> {
+    let old = AtomicBool::new(false);
+    let mut all: Vec<BoxFuture<'_, _>> = Vec::with_capacity(group.len());
+    for write in group {
+        let old = &old;
+        all.push(Box::pin(async move {
+            if !leads.holds() || old.load(Ordering::Relaxed) {
+                return None;
+            }
+            let answer = send(outlets, write).await;
+            if write.direction != Direction::Narrow && answer.as_ref().is_err_and(|error| is_old(write, error)) {
+                old.store(true, Ordering::Relaxed);
+            }
+            Some(answer)
+        }));
     }
-}
-
-/// Sends one write of a plan, while we may.
-async fn send_led(outlets: &dyn Outlets, write: &Write, leads: &Leads) -> Result<Answer, Unwritten> {
-    if !leads.holds() {
-        return Err(Unwritten::Led);
-    }
-    send(outlets, write).await.map_err(Unwritten::Refused)
+    some_at_once(all).await
 }
 
 /// Sends one write of its own, outside of any plan.

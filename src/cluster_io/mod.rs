@@ -17,10 +17,22 @@ pub mod review;
 pub mod snapshot;
 pub mod watch;
 
+use futures::future::BoxFuture;
+use futures::{StreamExt, stream};
+
 use crate::hidden::hide;
 
 /// The longest that one request may take; kube has no limit of its own, and a hung request would hold up everything.
 pub const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// So many requests are on their way at once; more would only wait in the API server, whose time is shared with everybody else.
+const AT_ONCE: usize = 8;
+
+/// Runs them, some at once; the answers come in their order. In boxes, so that the compiler need not prove for all lifetimes what holds for
+/// these.
+pub async fn some_at_once<T>(all: Vec<BoxFuture<'_, T>>) -> Vec<T> {
+    stream::iter(all).buffered(AT_ONCE).collect().await
+}
 
 /// Why a request brought no answer that can be used.
 #[derive(Debug, thiserror::Error)]

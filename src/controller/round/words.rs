@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::StreamExt;
 use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use super::{Rounds, Status, Word};
-use crate::cluster_io::apply::AT_ONCE;
-use crate::cluster_io::{RequestError, report};
+use crate::cluster_io::{RequestError, report, some_at_once};
 use crate::controller::keeper::Keeper;
 use crate::reconcile::Target;
 use crate::reconcile::unreadable::Unreadable;
@@ -19,24 +16,14 @@ use crate::reconcile::unreadable::Unreadable;
 impl<K: Keeper> Rounds<K> {
     /// Writes the statuses, some at once.
     pub(super) async fn say_all(&self, words: Vec<Word<K>>) -> Vec<(Word<K>, Result<Option<String>, RequestError>)> {
-        let mut rest = words.into_iter();
-        // In boxes, so that the compiler need not prove for all lifetimes what holds for this one.
-        let mut sent: FuturesUnordered<BoxFuture<'_, _>> = FuturesUnordered::new();
-        let mut answers = Vec::new();
-        loop {
-            while sent.len() < AT_ONCE
-                && let Some((object, status)) = rest.next()
-            {
-                sent.push(Box::pin(async move {
-                    let answer = self.say(&object, &status).await;
-                    ((object, status), answer)
-                }));
-            }
-            match sent.next().await {
-                Some(answer) => answers.push(answer),
-                None => return answers,
-            }
+        let mut all: Vec<BoxFuture<'_, _>> = Vec::with_capacity(words.len());
+        for (object, status) in words {
+            all.push(Box::pin(async move {
+                let answer = self.say(&object, &status).await;
+                ((object, status), answer)
+            }));
         }
+        some_at_once(all).await
     }
 
     async fn say(&self, object: &Arc<K::Object>, status: &Status<K>) -> Result<Option<String>, RequestError> {
