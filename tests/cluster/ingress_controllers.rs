@@ -17,6 +17,9 @@ const ATTRIBUTES: &str = "alb.ingress.kubernetes.io/load-balancer-attributes";
 /// A kind that is not there is asked after every ten seconds.
 const SEEN: Duration = Duration::from_secs(25);
 
+/// What a cluster may do without.
+const KINDS: [&str; 3] = ["httproutes", "backendconfigs", "argocds"];
+
 /// The part of the Gateway API's HTTPRoute that the API server has to know: `rules` is one value.
 fn http_routes() -> DynamicObject {
     let rules =
@@ -239,7 +242,7 @@ async fn what_carries_no_terminal_is_said_and_left_alone() {
     assert!(changed.iter().all(|place| place.starts_with("/Ingress cd/")), "{changed:?}");
 }
 
-/// On a cluster of its own: whether a kind is there is the same for all who share one.
+/// On the older Kubernetes, where nobody else has a use for these kinds: whether one is there is the same for all who share a cluster.
 #[tokio::test]
 async fn a_kind_may_be_missing_come_and_go() {
     let cp = ControlPlane::shared(Kubernetes::V1_34).await;
@@ -252,11 +255,12 @@ async fn a_kind_may_be_missing_come_and_go() {
     let healthy = async || {
         let text = get(&team.release.kubelet.metrics_url()).await.unwrap().1;
         let of = |kind: &str| text.lines().any(|l| l == format!("argocd_access_watch_healthy{{kind=\"{kind}\"}} 1"));
-        ["httproutes", "backendconfigs", "argocds"].map(of)
+        KINDS.map(of)
     };
-    assert_eq!(healthy().await, [true; 3], "there is none, and nothing is wrong");
-    let log = team.release.kubelet.operator_log();
-    assert!(!log.contains("a watch failed"), "{log}");
+    becomes("there is none, and nothing is wrong", SOON, [true; 3], healthy).await;
+    // At its start, another watch may well come before the API server knows of the rights that it has.
+    let failed: Vec<String> = team.release.kubelet.operator_log().lines().filter(|line| line.contains("a watch failed")).map(str::to_owned).collect();
+    assert!(!failed.iter().any(|line| KINDS.iter().any(|kind| line.contains(kind))), "{failed:#?}");
 
     define(cp, http_routes()).await;
     team.route("cd", "istio.io/gateway-controller", json!({})).await;
@@ -267,6 +271,8 @@ async fn a_kind_may_be_missing_come_and_go() {
     definitions.delete("httproutes.gateway.networking.k8s.io", &DeleteParams::default()).await.unwrap();
     becomes("the route is gone with its kind", SEEN, is("Unknown", "NoIngress"), says).await;
     becomes("that is no failure", SEEN, [true; 3], healthy).await;
+    // Its objects go before itself, and one that is on its way out would take no new ones.
+    becomes("the kind is gone", SEEN, true, async || definitions.get_opt("httproutes.gateway.networking.k8s.io").await.unwrap().is_none()).await;
     define(cp, http_routes()).await;
     tokio::time::sleep(Duration::from_secs(12)).await;
     assert_eq!(says().await, is("Unknown", "NoIngress"), "a route of the kind's former life does not come back");

@@ -11,6 +11,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::hands::{ARGOCD_CM, RBAC_CM, key};
+use crate::support::death::Death;
 use crate::support::policyjudge::{Judge, Request};
 use crate::support::proxy::{Moment, Proxy, Then};
 use crate::support::snapshot::{managed_fields, shared_objects, snapshot};
@@ -109,11 +110,10 @@ impl Behind {
     }
 
     /// Waits until a phase is over. Killed in its midst, the operator is started again as soon as everybody's access has been looked at.
-    async fn phase(&self, what: &str, given: bool, done: impl AsyncFn() -> bool) -> Option<Access> {
-        let (began, armed, mut killed, mut withdrawn) = (Instant::now(), self.proxy.is_set(), None, false);
+    async fn phase(&self, what: &str, given: bool, death: &mut Death<'_>, done: impl AsyncFn() -> bool) -> Option<Access> {
+        let (began, mut killed, mut withdrawn) = (Instant::now(), None, false);
         loop {
-            if armed && !self.proxy.is_set() && killed.is_none() {
-                eventually("no operator runs", SOON, async || that(self.team.release.kubelet.operators().is_empty(), || "it runs".to_owned())).await;
+            if death.came().await {
                 // The API server's own picture of a binding is some moments old.
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 killed = Some(self.access().await);
@@ -124,7 +124,7 @@ impl Behind {
                 assert!(!(withdrawn && now.declared), "{what}: given again: {now:?}");
                 withdrawn |= !now.declared;
             }
-            if done().await && (!armed || self.proxy.is_set() || killed.is_some()) {
+            if done().await && death.is_past_or_to_come() {
                 return killed;
             }
             let log = || self.team.release.kubelet.operator_log();
@@ -142,20 +142,25 @@ impl Behind {
     /// An object is created, suspended and deleted. Returns the states in between, and what people could do when the operator was dead.
     async fn life(&self) -> (Vec<BTreeMap<String, Value>>, Option<(&'static str, Access)>) {
         let (mut states, mut killed) = (Vec::new(), None);
+        let mut death = Death::at_the_trap(&self.proxy, &self.team.release.kubelet);
         self.team.grant("web", SPEC).await;
-        let seen = self.phase("create", true, async || self.is("Ready", "True", "Ready").await).await;
+        let seen = self.phase("create", true, &mut death, async || self.is("Ready", "True", "Ready").await).await;
         killed = killed.or(seen.map(|access| ("create", access)));
         states.push(self.state().await);
         self.team.change("web", json!({"suspend": true})).await;
-        let seen = self.phase("suspend", false, async || self.is("Ready", "False", "Suspended").await).await;
+        let seen = self.phase("suspend", false, &mut death, async || self.is("Ready", "False", "Suspended").await).await;
         killed = killed.or(seen.map(|access| ("suspend", access)));
         states.push(self.state().await);
         self.team.change("web", json!({"suspend": false})).await;
-        let seen = self.phase("resume", true, async || self.is("Ready", "True", "Ready").await).await;
+        let seen = self.phase("resume", true, &mut death, async || self.is("Ready", "True", "Ready").await).await;
         killed = killed.or(seen.map(|access| ("resume", access)));
         self.team.accesses().delete("web", &DeleteParams::default()).await.unwrap();
-        let seen = self.phase("delete", false, async || self.team.accesses().get_opt("web").await.unwrap().is_none()).await;
-        killed = killed.or(seen.map(|access| ("delete", access)));
+        let gone = async || self.team.accesses().get_opt("web").await.unwrap().is_none();
+        for _ in 0..2 {
+            let seen = self.phase("delete", false, &mut death, gone).await;
+            killed = killed.or(seen.map(|access| ("delete", access)));
+            death.quiet().await;
+        }
         states.push(self.state().await);
         (states, killed)
     }

@@ -4,7 +4,7 @@
 //!
 //! * [`control_plane::ControlPlane`] is one Kubernetes cluster per test binary; [`instance`] gives each test a namespace of its own in it.
 //! * [`chart`] installs the operator with the real helm; [`kubelet`] runs what the chart's pods say, as the chart's ServiceAccount.
-//! * [`proxy`] stands between one operator and the API server, and stops it at any of its writes.
+//! * [`proxy`] stands between one operator and the API server, and stops it at any of its writes; [`death`] is what may become of it there.
 //! * [`argocd`] runs a whole Argo CD beside it, and [`terminal`] opens terminals through it as a person's browser does.
 //! * [`edge`]: what an argocd-agent installs in its cluster.
 //! * [`pair`] is argocd-agent: its principal on one control plane, agents on the same or another.
@@ -26,6 +26,7 @@ pub mod audit;
 pub mod certificates;
 pub mod chart;
 pub mod control_plane;
+pub mod death;
 pub mod edge;
 pub mod eventually;
 pub mod fronts;

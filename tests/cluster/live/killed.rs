@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::Edge;
+use crate::support::death::Death;
 use crate::support::edge::{install, project};
 use crate::support::proxy::{Moment, Proxy, Then};
-use crate::support::{ControlPlane, Kubernetes, chart, eventually, eventually::that};
-use crate::world::{SOON, Team};
+use crate::support::{ControlPlane, Kubernetes, chart};
+use crate::world::Team;
 
 /// What is declared in each phase before the object is deleted.
 const PHASES: [(&str, &str); 2] =
@@ -53,18 +54,18 @@ impl Behind {
     }
 
     /// Waits until a phase is over. Killed in its midst, the operator is started again once it was looked at what the agent has.
-    async fn phase(&self, what: &str, may: &BTreeSet<String>, done: impl AsyncFn() -> bool) -> Option<BTreeSet<String>> {
-        let (began, armed, mut killed) = (Instant::now(), self.proxy.is_set(), None);
+    async fn phase(&self, what: &str, may: &BTreeSet<String>, death: &mut Death<'_>, done: impl AsyncFn() -> bool) -> bool {
+        let (began, mut killed) = (Instant::now(), false);
         loop {
             let held = self.held().await;
             assert!(held.is_subset(may), "{what}: more than is or was declared: {held:#?}");
-            if armed && !self.proxy.is_set() && killed.is_none() {
-                let kubelet = &self.edge.team.release.kubelet;
-                eventually("no operator runs", SOON, async || that(kubelet.operators().is_empty(), || "it runs".to_owned())).await;
-                killed = Some(self.held().await);
-                kubelet.release();
+            if death.came().await {
+                killed = true;
+                let held = self.held().await;
+                assert!(held.is_subset(may), "{what}: more than is or was declared, left by the dead: {held:#?}");
+                self.edge.team.release.kubelet.release();
             }
-            if done().await && (!armed || self.proxy.is_set() || killed.is_some()) {
+            if done().await && death.is_past_or_to_come() {
                 return killed;
             }
             let log = || self.edge.team.release.kubelet.operator_log();
@@ -76,19 +77,23 @@ impl Behind {
     /// What the agent has after each phase, and in which one the operator died.
     async fn life(&self, known: Option<&[BTreeSet<String>]>) -> (Vec<BTreeSet<String>>, Option<&'static str>) {
         let (mut states, mut died) = (vec![self.held().await], None);
+        let mut death = Death::at_the_trap(&self.proxy, &self.edge.team.release.kubelet);
         for (index, (what, grants)) in PHASES.iter().enumerate() {
             self.edge.declare("live", &grants.replace("SHOP", self.edge.shop()), "").await;
             // Never more than before and after this change together; in the first life what comes after is not known yet.
             let may: BTreeSet<String> = known.map_or_else(BTreeSet::new, |known| known[index].union(&known[index + 1]).cloned().collect());
             let may = if known.is_some() { may } else { self.everything() };
-            let seen = self.phase(what, &may, async || self.is_ready().await).await;
-            died = died.or(seen.map(|_| *what));
+            let killed = self.phase(what, &may, &mut death, async || self.is_ready().await).await;
+            died = died.or(killed.then_some(*what));
             states.push(self.held().await);
         }
         self.edge.accesses().delete("live", &kube::api::DeleteParams::default()).await.unwrap();
         let may = states.last().cloned().unwrap();
-        let seen = self.phase("delete", &may, async || self.edge.accesses().get_opt("live").await.unwrap().is_none()).await;
-        died = died.or(seen.map(|_| "delete"));
+        let gone = async || self.edge.accesses().get_opt("live").await.unwrap().is_none();
+        let mut killed = self.phase("delete", &may, &mut death, gone).await;
+        death.quiet().await;
+        killed |= self.phase("delete", &may, &mut death, gone).await;
+        died = died.or(killed.then_some("delete"));
         states.push(self.held().await);
         assert_eq!(self.edge.objects().await, BTreeSet::new(), "nothing is left behind");
         (states, died)
