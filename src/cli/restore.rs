@@ -12,13 +12,13 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::core::{Selector, SelectorExt};
-use kube::runtime::events::{Recorder, Reporter};
 use kube::{Api, Client};
 use serde_json::json;
 use tokio::sync::Notify;
 
 use super::{CliError, InstanceArgs, ServeArgs, connect};
 use crate::api::FIELD_MANAGER;
+use crate::cluster_io::events::{self, Events};
 use crate::cluster_io::lease;
 use crate::cluster_io::request;
 use crate::cluster_io::snapshot::{
@@ -87,10 +87,12 @@ pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
     if let Some(name) = &args.operator_deployment {
         stop_operator(&client, args.instance.namespace.as_deref().unwrap_or(&namespace), name, deadline).await?;
     }
+    let told = Events::start(client.clone(), "argocd-access-restore", None);
     let ended = match args.serve.serve {
-        Serve::Access => restore_access(&client, &args, &config, deadline).await,
-        Serve::Clusters => restore_clusters(&client, &args, &config, deadline).await,
+        Serve::Access => restore_access(&client, &args, &config, &told, deadline).await,
+        Serve::Clusters => restore_clusters(&client, &args, &config, &told, deadline).await,
     };
+    told.flush(events::AT_THE_END).await;
     let left: Vec<String> = ended.into_iter().filter_map(|one| one.err().map(|e| e.to_string())).collect();
     if !left.is_empty() {
         return Err(CliError::Restore(left.join("\n")));
@@ -106,7 +108,7 @@ pub async fn restore(args: RestoreArgs) -> Result<(), CliError> {
 
 type Ended = Vec<Result<(), CliError>>;
 
-async fn restore_access(client: &Client, args: &RestoreArgs, config: &Config, deadline: Instant) -> Ended {
+async fn restore_access(client: &Client, args: &RestoreArgs, config: &Config, events: &Events, deadline: Instant) -> Ended {
     let cluster = Arc::new(ClusterWatches::start(client, &[], &[]));
     // All at once: an instance that cannot be restored must not keep the others from it, nor one resource the other.
     let one = |instance: &InstanceConfig| {
@@ -118,7 +120,8 @@ async fn restore_access(client: &Client, args: &RestoreArgs, config: &Config, de
         let agent = AgentWatches::start(client, Arc::clone(&live), args.instance.shipped(), agents);
         let hub = PrincipalKeeper::new(PrincipalWatches::start(client, live, principal), client, principal);
         let deadline = if args.wait { deadline } else { Instant::now() + Duration::from_secs(20) };
-        let (exec, agent, hub) = (rounds(client, ExecKeeper::new(exec)), rounds(client, AgentKeeper::new(agent)), rounds(client, hub));
+        let (exec, agent, hub) =
+            (rounds(client, ExecKeeper::new(exec), events), rounds(client, AgentKeeper::new(agent), events), rounds(client, hub, events));
         async move {
             let [mine, agents, principal] = &told;
             let ended = tokio::join!(withdraw(exec, mine, deadline), withdraw(agent, agents, deadline), withdraw(hub, principal, deadline));
@@ -129,7 +132,7 @@ async fn restore_access(client: &Client, args: &RestoreArgs, config: &Config, de
 }
 
 /// Each remote cluster by itself: one that does not answer must not keep the others.
-async fn restore_clusters(client: &Client, args: &RestoreArgs, config: &Config, deadline: Instant) -> Ended {
+async fn restore_clusters(client: &Client, args: &RestoreArgs, config: &Config, events: &Events, deadline: Instant) -> Ended {
     let told: Arc<Notify> = Arc::default();
     let hub = Arc::new(HubWatches::start(client, &vec![Arc::clone(&told)]));
     let deadline = if args.wait { deadline } else { Instant::now() + Duration::from_secs(20) };
@@ -141,13 +144,12 @@ async fn restore_clusters(client: &Client, args: &RestoreArgs, config: &Config, 
             None => return vec![Err(CliError::Restore(format!("the ClusterAccess objects in {} cannot be seen", instance.namespace)))],
         }
     }
-    let one = async |keeper| Box::pin(withdraw(rounds(client, keeper), &told, deadline)).await;
+    let one = async |keeper| Box::pin(withdraw(rounds(client, keeper, events), &told, deadline)).await;
     futures::future::join_all(all.into_iter().map(one)).await
 }
 
-fn rounds<K: Keeper>(client: &Client, keeper: K) -> Rounds<K> {
-    let recorder = Recorder::new(client.clone(), Reporter { controller: "argocd-access-restore".to_owned(), instance: None });
-    Rounds::new(client.clone(), keeper, recorder, Arc::new(Metrics::default())).withdrawing()
+fn rounds<K: Keeper>(client: &Client, keeper: K, events: &Events) -> Rounds<K> {
+    Rounds::new(client.clone(), keeper, events.clone(), Arc::new(Metrics::default())).withdrawing()
 }
 
 /// Makes rounds until nothing is held any more.

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use kube::Client;
-use kube::runtime::events::{Recorder, Reporter};
 use tokio::sync::Notify;
 
 use super::restore::duration;
@@ -15,6 +14,7 @@ use super::{CliError, ServeArgs, connect};
 use crate::api::STOP;
 use crate::argocd::ARGOCD_CM;
 use crate::cluster_io::apply;
+use crate::cluster_io::events::{self, Events};
 use crate::cluster_io::snapshot::{
     AgentWatches, ClusterWatches, ExecWatches, HubWatches, InstanceWatches, LiveWatches, PrincipalWatches, RemoteWatches,
 };
@@ -72,15 +72,13 @@ pub async fn stop(args: StopArgs) -> Result<(), CliError> {
     }
     say(&format!("stopped: {ARGOCD_CM} in {namespace} has the annotation {STOP}, and while it has, the operator grants nothing"));
     let deadline = Instant::now() + args.timeout;
+    let told = Events::start(client.clone(), "argocd-access-stop", None);
     let withdrawn = match args.serve.serve {
-        Serve::Access => {
-            let (exec, agent, principal) = keepers(&client, &namespace);
-            let all = tokio::join!(one(&client, exec, deadline), one(&client, agent, deadline), one(&client, principal, deadline));
-            [all.0?, all.1?, all.2?].concat()
-        }
-        Serve::Clusters => clusters(&client, &namespace, deadline).await?,
+        Serve::Access => Box::pin(access(&client, &namespace, &told, deadline)).await,
+        Serve::Clusters => clusters(&client, &namespace, &told, deadline).await,
     };
-    for target in withdrawn {
+    told.flush(events::AT_THE_END).await;
+    for target in withdrawn? {
         say(&format!("withdrawn: {target}"));
     }
     say(&format!(
@@ -114,8 +112,15 @@ fn keepers(client: &Client, namespace: &str) -> (ExecKeeper, AgentKeeper, Princi
     (ExecKeeper::new(exec), AgentKeeper::new(agent), PrincipalKeeper::new(principal, client, &touched))
 }
 
+/// Takes away what the objects of the other two resources have given.
+async fn access(client: &Client, namespace: &str, told: &Events, deadline: Instant) -> Result<Vec<Target>, CliError> {
+    let (exec, agent, principal) = keepers(client, namespace);
+    let all = tokio::join!(one(client, exec, told, deadline), one(client, agent, told, deadline), one(client, principal, told, deadline));
+    Ok([all.0?, all.1?, all.2?].concat())
+}
+
 /// Takes away what the `ClusterAccess` objects have given in their remote clusters.
-async fn clusters(client: &Client, namespace: &str, deadline: Instant) -> Result<Vec<Target>, CliError> {
+async fn clusters(client: &Client, namespace: &str, told: &Events, deadline: Instant) -> Result<Vec<Target>, CliError> {
     let mut settings = InstanceConfig::of(namespace);
     settings.cluster_access.enabled = true;
     let hub = Arc::new(HubWatches::start(client, &Vec::new()));
@@ -123,14 +128,13 @@ async fn clusters(client: &Client, namespace: &str, deadline: Instant) -> Result
     let keepers = crate::controller::clusters::all(client, &watches, deadline).await;
     let keepers =
         keepers.ok_or_else(|| CliError::Stop(format!("the annotation is set, but the ClusterAccess objects in {namespace} cannot be seen")))?;
-    let all = futures::future::join_all(keepers.into_iter().map(|keeper| one(client, keeper, deadline))).await;
+    let all = futures::future::join_all(keepers.into_iter().map(|keeper| one(client, keeper, told, deadline))).await;
     Ok(all.into_iter().collect::<Result<Vec<_>, CliError>>()?.concat())
 }
 
 /// Takes away what one resource has given, and returns where something was written.
-async fn one<K: Keeper>(client: &Client, keeper: K, deadline: Instant) -> Result<Vec<Target>, CliError> {
-    let recorder = Recorder::new(client.clone(), Reporter { controller: "argocd-access-stop".to_owned(), instance: None });
-    let mut rounds = Rounds::new(client.clone(), keeper, recorder, Arc::new(Metrics::default())).beside();
+async fn one<K: Keeper>(client: &Client, keeper: K, events: &Events, deadline: Instant) -> Result<Vec<Target>, CliError> {
+    let mut rounds = Rounds::new(client.clone(), keeper, events.clone(), Arc::new(Metrics::default())).beside();
     let left = withdraw(&mut rounds, deadline).await?;
     told(&mut rounds, left, deadline.min(Instant::now() + OPERATOR)).await;
     Ok(rounds.written().iter().cloned().collect())

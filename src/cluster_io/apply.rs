@@ -289,6 +289,8 @@ fn resource(kind: Kind) -> ApiResource {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use serde_json::json;
 
     use super::*;
@@ -311,6 +313,38 @@ mod tests {
             write(Kind::ConfigMap, "cm", Layer::Policy, Direction::Widen),
         ];
         assert_eq!(groups(&writes).map(<[_]>::len).collect::<Vec<_>>(), [2, 1, 2, 1, 1, 1]);
+    }
+
+    /// An API server to which the object `old` was changed by somebody else meanwhile; and what was sent to it.
+    fn server() -> (Hub, Arc<Mutex<Vec<String>>>) {
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&sent);
+        let answer = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+            let name = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+            noted.lock().unwrap().push(name.clone());
+            let (code, body) = match name.as_str() {
+                "old" => {
+                    (409, json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Conflict", "message": "changed", "code": 409}))
+                }
+                _ => (200, json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}})),
+            };
+            std::future::ready(http::Response::builder().status(code).body(kube::client::Body::from(body.to_string().into_bytes())))
+        });
+        (Hub(Client::new(answer, "shop")), sent)
+    }
+
+    #[tokio::test]
+    async fn an_old_picture_keeps_the_rest_of_its_group_from_being_given_and_nothing_from_being_taken_away() {
+        for (direction, all) in [(Direction::Widen, false), (Direction::Keep, false), (Direction::Narrow, true)] {
+            let (hub, sent) = server();
+            let names: Vec<String> = std::iter::once("old".to_owned()).chain((0..40).map(|n| n.to_string())).collect();
+            let group: Vec<Write> = names.iter().map(|name| write(Kind::ConfigMap, name, Layer::Policy, direction)).collect();
+            let answers = send_all(&hub, &group, &Leads::always()).await;
+            assert_eq!(answers.len(), group.len());
+            assert_eq!(sent.lock().unwrap().len() == group.len(), all, "{direction:?}: {:?}", sent.lock().unwrap());
+            // What was on its way beside it is done, and said to be.
+            assert_eq!(answers.iter().flatten().count(), sent.lock().unwrap().len(), "{direction:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod api_server;
 pub mod apply;
 pub mod declared;
 pub mod discover;
+pub mod events;
 pub mod lease;
 pub mod outlets;
 pub mod own_rules;

@@ -1,24 +1,20 @@
-//! Our own words: the status of an object, the Events of its transitions, and the audit trail.
+//! Our own words: the status of an object, what the Event of a transition says, and the line of the audit trail.
 
-use k8s_openapi::api::events::v1::Event as KubernetesEvent;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams};
 use kube::core::PartialObjectMeta;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::{Event, EventType};
 use kube::{Api, Client, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::apply::Declared;
+use super::events::NOTE_LIMIT;
 use super::{RequestError, request};
 use crate::api::FIELD_MANAGER;
 use crate::api::conditions::{ConditionType, shorten};
 use crate::reconcile::audit::Record;
 use crate::reconcile::told::{Told, find, is_meant};
 use crate::reconcile::unreadable::Unreadable;
-
-/// The API's limit on an Event's note is 1 kB; the client does not cut it.
-const NOTE_LIMIT: usize = 1000;
 
 /// Writes the status, for this very object (not for one of the same name that came after it), and returns the version that the object
 /// then has; `None` when it is gone.
@@ -78,14 +74,6 @@ pub fn transition<K: Told>(object: &K, status: &K::Status) -> Option<Event> {
     })
 }
 
-/// Publishes an Event. A failure is logged and no more: an Event is never worth a grant or a withdrawal.
-pub async fn publish<K: Declared>(recorder: &Recorder, object: &K, event: &Event) {
-    let regarding = object.object_ref(&());
-    if let Err(error) = request(format!("publish an Event for {} {}", K::kind(&()), object.name_any()), recorder.publish(event, &regarding)).await {
-        tracing::warn!(error = %error.chain(), "an Event was not published");
-    }
-}
-
 /// The Event that tells that everything was handed back.
 #[must_use]
 pub fn released<K: Told>() -> Event {
@@ -97,9 +85,6 @@ pub fn released<K: Told>() -> Event {
         secondary: None,
     }
 }
-
-/// The name under which Events of the audit trail are reported.
-const REPORTER: &str = "argocd-access-operator";
 
 /// Writes the line of the audit trail. Its fields are documented, and stay as they are.
 pub fn audit<K: Declared>(kind: &str, object: &K, record: &Record) {
@@ -124,27 +109,4 @@ pub fn audit<K: Declared>(kind: &str, object: &K, record: &Record) {
         cause = record.cause,
         reason = record.reason,
     );
-}
-
-/// Publishes the Event of the audit trail: one for each record, with a name of its own. The recorder would make one of several with the note
-/// of the first; and a record that is told again is the same Event. A failure is logged and no more.
-pub async fn publish_record<K: Declared>(client: &Client, object: &K, record: &Record) {
-    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    let event = KubernetesEvent {
-        action: Some("Audit".to_owned()),
-        event_time: Some(MicroTime(jiff::Timestamp::now())),
-        metadata: ObjectMeta { name: Some(format!("{name}.{}", record.id)), namespace: Some(namespace.clone()), ..ObjectMeta::default() },
-        note: Some(record.note(NOTE_LIMIT)),
-        reason: Some(record.event.as_str().to_owned()),
-        regarding: Some(object.object_ref(&())),
-        reporting_controller: Some(REPORTER.to_owned()),
-        reporting_instance: Some(REPORTER.to_owned()),
-        type_: Some("Normal".to_owned()),
-        ..KubernetesEvent::default()
-    };
-    let api: Api<KubernetesEvent> = Api::namespaced(client.clone(), &namespace);
-    match request(format!("publish an Event for {} {name}", K::kind(&())), api.create(&PostParams::default(), &event)).await {
-        Err(error) if error.code() != Some(409) => tracing::warn!(error = %error.chain(), "an Event was not published"),
-        _ => {}
-    }
 }

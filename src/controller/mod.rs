@@ -16,10 +16,10 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use kube::Client;
-use kube::runtime::events::{Recorder, Reporter};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::cluster_io::events::{self, Events};
 use crate::cluster_io::lease::{CLUSTERS_LEASE, Candidate, LEASE, Leads, LeaseError};
 use crate::cluster_io::snapshot::{
     AgentWatches, ClusterWatches, ExecWatches, HubWatches, InstanceWatches, LiveWatches, PrincipalWatches, RemoteWatches,
@@ -98,7 +98,7 @@ pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>
     let address = settings.listen;
     let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
     let (metrics, health) = (Arc::new(Metrics::default()), Arc::new(Health::default()));
-    let recorder = Recorder::new(client.clone(), Reporter { controller: "argocd-access-operator".to_owned(), instance: settings.pod.clone() });
+    let events = Events::start(client.clone(), "argocd-access-operator", settings.pod.clone());
     let touched: Vec<Touched> = settings.config.instances.iter().map(|_| Touched::default()).collect();
     let me = identity(settings.pod.as_deref());
     let mut candidates = Vec::new();
@@ -109,7 +109,7 @@ pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>
         candidates.push(candidate);
     }
     let all: Vec<Leads> = candidates.iter().map(Candidate::leads).collect();
-    let common = Common { client: &client, recorder: &recorder, metrics: &metrics, health: &health, stop: &stop };
+    let common = Common { client: &client, events: &events, metrics: &metrics, health: &health, stop: &stop };
     let mut loops = match settings.serve {
         Serve::Access => serve_access(&common, &settings, &touched, candidates),
         Serve::Clusters => serve_clusters(&common, &settings, &touched, candidates),
@@ -136,13 +136,15 @@ pub async fn run(client: Client, settings: Settings, stop: watch::Receiver<bool>
             Err(error) => RunError::Ended(error.to_string()),
         });
     }
+    // The Lease is given back by now.
+    events.flush(events::AT_THE_END).await;
     Ok(())
 }
 
 /// What every loop runs with.
 struct Common<'a> {
     client: &'a Client,
-    recorder: &'a Recorder,
+    events: &'a Events,
     metrics: &'a Arc<Metrics>,
     health: &'a Arc<Health>,
     stop: &'a watch::Receiver<bool>,
@@ -187,7 +189,7 @@ fn serve_clusters(common: &Common<'_>, settings: &Settings, touched: &[Touched],
             client: client.clone(),
             watches: Arc::new(RemoteWatches::start(client, config.clone(), Arc::clone(&hub), &vec![Arc::clone(&touched.exec)])),
             touched: Arc::clone(&touched.exec),
-            recorder: common.recorder.clone(),
+            events: common.events.clone(),
             metrics: Arc::clone(common.metrics),
             health: Arc::clone(common.health),
             leads: candidate.leads(),
@@ -235,7 +237,7 @@ impl Common<'_> {
     /// A task of its own: whatever one resource takes, the other's withdrawals do not wait for it.
     fn rounds<K: Keeper>(&self, keeper: K, touched: &Arc<Notify>, leads: &Leads) -> BoxFuture<'static, ()> {
         self.health.serve(keeper.namespace().to_owned(), K::NAME, keeper.probes());
-        let rounds = round::Rounds::new(self.client.clone(), keeper, self.recorder.clone(), Arc::clone(self.metrics)).led_by(leads.clone());
+        let rounds = round::Rounds::new(self.client.clone(), keeper, self.events.clone(), Arc::clone(self.metrics)).led_by(leads.clone());
         alone(instance::keep(rounds, Arc::clone(touched), Arc::clone(self.health), self.stop.clone()))
     }
 }

@@ -9,13 +9,13 @@ use std::time::Instant;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::object::HasStatus;
-use kube::runtime::events::Recorder;
 use kube::{Client, Resource, ResourceExt};
 
 use super::clocks::Clocks;
 use super::keeper::Keeper;
 use crate::api::is_held;
 use crate::cluster_io::apply;
+use crate::cluster_io::events::Events;
 use crate::cluster_io::lease::Leads;
 use crate::cluster_io::recent::{Recent, version};
 use crate::cluster_io::snapshot::Outside;
@@ -72,7 +72,7 @@ impl<S> Reported<S> {
 pub struct Rounds<K: Keeper> {
     client: Client,
     keeper: K,
-    recorder: Recorder,
+    events: Events,
     metrics: Arc<Metrics>,
     recent: Recent,
     clocks: Clocks,
@@ -113,11 +113,11 @@ pub struct Left {
 impl<K: Keeper> Rounds<K> {
     /// Rounds that keep what is declared.
     #[must_use]
-    pub fn new(client: Client, keeper: K, recorder: Recorder, metrics: Arc<Metrics>) -> Self {
+    pub fn new(client: Client, keeper: K, events: Events, metrics: Arc<Metrics>) -> Self {
         Self {
             client,
             keeper,
-            recorder,
+            events,
             metrics,
             recent: Recent::default(),
             clocks: Clocks::default(),
@@ -277,7 +277,7 @@ impl<K: Keeper> Rounds<K> {
             // After a failure the plan is made once more, only to say what is true now.
             if plan.writes().is_empty() || !failures.is_empty() || stale || step == MAX_STEPS {
                 // Behind all writes: no withdrawal waits for an Event.
-                self.look_at_grants(&seen, &unreadable).await;
+                self.look_at_grants(&seen, &unreadable);
                 let done = done.into_keys().collect();
                 let ended = Ended { settled: plan.writes().is_empty(), stale, failures, done, unreadable };
                 return self.report(&plan.applied(), ended).await;
@@ -292,7 +292,7 @@ impl<K: Keeper> Rounds<K> {
             self.keeper.wrote(&outcome.done, &outcome.secrets);
             self.contests = std::mem::take(&mut self.contests).wrote(&looks, &outcome.done);
             if !outcome.failures.contains_key(&Layer::Finalizer) {
-                self.tell_released(&outcome.done, &going).await;
+                self.tell_released(&outcome.done, &going);
             }
             self.written.extend(outcome.done.iter().cloned());
             stale = outcome.stale;

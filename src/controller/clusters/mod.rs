@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kube::Client;
-use kube::runtime::events::Recorder;
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -16,6 +15,7 @@ use super::health::Health;
 use super::instance;
 use super::round::Rounds;
 use crate::api::ConditionType;
+use crate::cluster_io::events::Events;
 use crate::cluster_io::lease::Leads;
 use crate::cluster_io::recent::Recent;
 use crate::cluster_io::snapshot::RemoteWatches;
@@ -41,7 +41,7 @@ pub struct Clusters {
     /// Told of every change of that.
     pub touched: Arc<Notify>,
     /// For Events.
-    pub recorder: Recorder,
+    pub events: Events,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How the loops are doing.
@@ -62,7 +62,7 @@ impl Clusters {
     /// The rounds of one object.
     fn rounds(&self, name: &str) -> Rounds<ClusterKeeper> {
         let keeper = ClusterKeeper::new(Arc::clone(&self.watches), name, &self.client, Arc::clone(&self.metrics));
-        Rounds::new(self.client.clone(), keeper, self.recorder.clone(), Arc::clone(&self.metrics)).led_by(self.leads.clone())
+        Rounds::new(self.client.clone(), keeper, self.events.clone(), Arc::clone(&self.metrics)).led_by(self.leads.clone())
     }
 
     /// The cluster's name in Argo CD of one object, which it keeps.

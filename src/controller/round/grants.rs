@@ -27,20 +27,20 @@ impl<K: Keeper> Rounds<K> {
     }
 
     /// Notes what is said of grants before anything is done, and tells what is missed.
-    pub(super) async fn look_at_grants(&mut self, objects: &[Arc<K::Object>], unreadable: &[Unreadable]) {
+    pub(super) fn look_at_grants(&mut self, objects: &[Arc<K::Object>], unreadable: &[Unreadable]) {
         if self.beside || !self.leads.holds() {
             return;
         }
         for object in objects {
             let record = self.ledger().seen(object);
             if let Some(record) = record {
-                self.tell(object, &record).await;
+                self.tell(object, &record);
             }
         }
         let there = objects.iter().filter_map(|object| object.uid()).chain(unreadable.iter().filter_map(|one| one.metadata.uid.clone())).collect();
         let vanished = self.ledger().vanished(&there);
         for (object, record) in vanished {
-            self.tell(&object, &record).await;
+            self.tell(&object, &record);
         }
     }
 
@@ -49,8 +49,8 @@ impl<K: Keeper> Rounds<K> {
     }
 
     /// The line first: it is written at once, and an Event may be refused.
-    pub(super) async fn tell(&self, object: &Arc<K::Object>, record: &Record) {
+    pub(super) fn tell(&self, object: &Arc<K::Object>, record: &Record) {
         report::audit(K::NAME, object.as_ref(), record);
-        report::publish_record(&self.client, object.as_ref(), record).await;
+        self.events.record(object, record);
     }
 }

@@ -33,7 +33,7 @@ impl<K: Keeper> Rounds<K> {
         // An object that is gone was not written: what becomes of its grant is told when it is missed.
         let told = version.as_ref().filter(|_| !self.beside).and_then(|_| self.ledger().written(object, status));
         if let Some(record) = told {
-            self.tell(object, &record).await;
+            self.tell(object, &record);
         }
         if let Some(event) = report::transition(object.as_ref(), status) {
             tracing::info!(
@@ -44,7 +44,7 @@ impl<K: Keeper> Rounds<K> {
                 note = event.note,
                 "a transition"
             );
-            report::publish(&self.recorder, object.as_ref(), &event).await;
+            self.events.transition(object, event);
         }
         Ok(version)
     }
@@ -60,13 +60,13 @@ impl<K: Keeper> Rounds<K> {
     }
 
     /// An object that was let go is gone with that very write: its last Event is told now.
-    pub(super) async fn tell_released(&mut self, done: &[Target], going: &BTreeMap<String, Arc<K::Object>>) {
+    pub(super) fn tell_released(&mut self, done: &[Target], going: &BTreeMap<String, Arc<K::Object>>) {
         for object in done.iter().filter(|t| t.kind == K::KIND).filter_map(|t| going.get(&t.name)) {
             let record = self.ledger().released(object);
             if let Some(record) = record {
-                self.tell(object, &record).await;
+                self.tell(object, &record);
             }
-            report::publish(&self.recorder, object.as_ref(), &report::released::<K::Object>()).await;
+            self.events.transition(object, report::released::<K::Object>());
         }
     }
 }
