@@ -268,7 +268,7 @@ fn remember(write: &Write, object: Option<&DynamicObject>, recent: &mut Recent) 
     let released = object.metadata.deletion_timestamp.is_some() && object.metadata.finalizers.as_ref().is_none_or(Vec::is_empty);
     match (released, serde_json::to_value(object)) {
         (true, _) => recent.gone(target, object.metadata.uid.as_deref().unwrap_or_default()),
-        (false, Ok(value)) => recent.is(target, value),
+        (false, Ok(value)) => recent.is(target, &value),
         (false, Err(_)) => {}
     }
 }

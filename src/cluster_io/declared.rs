@@ -1,7 +1,8 @@
 //! An object of ours as a watch shows it: parsed, or what can be read of one that this version cannot parse. One such object must not make
-//! the others unseen. No IO of its own.
+//! the others unseen. Shared, since a round needs all of them and changes none. No IO of its own.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -15,13 +16,13 @@ use crate::reconcile::unreadable::Unreadable;
 
 /// The object, or what can be read of it.
 #[derive(Clone, Debug)]
-pub struct Declared<K>(pub Result<K, Unreadable>);
+pub struct Declared<K>(pub Result<Arc<K>, Unreadable>);
 
 impl<'de, K: apply::Declared + Told<Status: DeserializeOwned>> Deserialize<'de> for Declared<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let object = serde_json::Value::deserialize(deserializer)?;
         Ok(Self(match K::deserialize(&object) {
-            Ok(access) => Ok(access),
+            Ok(access) => Ok(Arc::new(access)),
             Err(error) => {
                 let PartialObjectMeta { metadata, .. } = PartialObjectMeta::<K>::deserialize(&object).map_err(D::Error::custom)?;
                 Err(Unreadable::new::<K::Status>(metadata, error.to_string(), &object))
@@ -30,7 +31,7 @@ impl<'de, K: apply::Declared + Told<Status: DeserializeOwned>> Deserialize<'de> 
     }
 }
 
-impl<K: Resource<DynamicType = ()>> Resource for Declared<K> {
+impl<K: Resource<DynamicType = ()> + Clone> Resource for Declared<K> {
     type DynamicType = ();
     type Scope = K::Scope;
 
@@ -51,10 +52,10 @@ impl<K: Resource<DynamicType = ()>> Resource for Declared<K> {
     }
 
     fn meta(&self) -> &ObjectMeta {
-        self.0.as_ref().map_or_else(|unreadable| &unreadable.metadata, Resource::meta)
+        self.0.as_ref().map_or_else(|unreadable| &unreadable.metadata, |object| object.meta())
     }
 
     fn meta_mut(&mut self) -> &mut ObjectMeta {
-        self.0.as_mut().map_or_else(|unreadable| &mut unreadable.metadata, Resource::meta_mut)
+        self.0.as_mut().map_or_else(|unreadable| &mut unreadable.metadata, |object| Arc::make_mut(object).meta_mut())
     }
 }

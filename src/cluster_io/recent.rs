@@ -22,16 +22,17 @@ pub struct Recent {
 
 #[derive(Debug)]
 enum Written {
-    /// The object after the write.
-    Is(Value),
+    /// The object after the write: its version, and itself as a text, which is a tenth of it as a tree.
+    Is(u128, String),
     /// The uid of the object that was deleted.
     Gone(String),
 }
 
 impl Recent {
     /// Remembers an answer.
-    pub fn is(&mut self, target: &Target, object: Value) {
-        self.written.insert(target.clone(), (Instant::now(), Written::Is(object)));
+    pub fn is(&mut self, target: &Target, object: &Value) {
+        let written = Written::Is(version(object.pointer("/metadata/resourceVersion").and_then(Value::as_str)), object.to_string());
+        self.written.insert(target.clone(), (Instant::now(), written));
     }
 
     /// Remembers a deletion.
@@ -53,34 +54,32 @@ impl Recent {
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
         let mut seen = seen?;
+        if !self.written.keys().any(|target| target.kind == kind) {
+            return Ok(seen);
+        }
+        let mut there: BTreeMap<(Option<String>, String), Arc<K>> = seen.drain(..).map(|o| ((o.namespace(), o.name_any()), o)).collect();
         self.written.retain(|target, (when, written)| {
             if target.kind != kind {
                 return true;
             }
-            let at = seen.iter().position(|o| o.name_any() == target.name && o.namespace() == target.namespace);
-            let there = at.and_then(|i| seen.get(i));
+            let key = (target.namespace.clone(), target.name.clone());
+            let shown = there.get(&key);
             let behind = when.elapsed() < MEMORY
-                && match (&written, there) {
-                    (Written::Is(object), there) => there.is_none_or(|o| {
-                        version(o.meta().resource_version.as_deref()) < version(object.pointer("/metadata/resourceVersion").and_then(Value::as_str))
-                    }),
-                    (Written::Gone(uid), Some(o)) => o.uid().as_deref() == Some(uid),
-                    (Written::Gone(_), None) => false,
+                && match &written {
+                    Written::Is(newer, _) => shown.is_none_or(|o| version(o.meta().resource_version.as_deref()) < *newer),
+                    Written::Gone(uid) => shown.is_some_and(|o| o.uid().as_deref() == Some(uid)),
                 };
             if behind {
-                if let Some(at) = at {
-                    seen.remove(at);
-                }
-                if let Written::Is(object) = written
-                    && let Ok(object) = serde_json::from_value::<K>(object.clone())
+                there.remove(&key);
+                if let Written::Is(_, object) = written
+                    && let Ok(object) = serde_json::from_str::<K>(object)
                 {
-                    seen.push(Arc::new(object));
+                    there.insert(key, Arc::new(object));
                 }
             }
             behind
         });
-        seen.sort_by_cached_key(|o| (o.meta().namespace.clone(), o.meta().name.clone()));
-        Ok(seen)
+        Ok(there.into_values().collect())
     }
 }
 
@@ -106,7 +105,7 @@ mod tests {
     #[test]
     fn our_own_write_counts_until_the_watch_has_caught_up() {
         let (mut recent, target) = (Recent::default(), Target::namespaced(Kind::ConfigMap, "n", "a"));
-        recent.is(&target, cm("10", "u"));
+        recent.is(&target, &cm("10", "u"));
         let versions = |seen: Seen<Vec<Arc<ConfigMap>>>| seen.unwrap().iter().map(|o| o.resource_version().unwrap()).collect::<Vec<_>>();
         assert_eq!(versions(recent.over(Kind::ConfigMap, Ok(seen(&cm("9", "u"))))), ["10"]);
         assert_eq!(versions(recent.over(Kind::ConfigMap, Ok(seen(&cm("11", "u"))))), ["11"]);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Config;
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
@@ -19,7 +19,7 @@ use crate::api::conditions::{ConditionType, Reason, Verdict, condition};
 use crate::api::{ClusterAccess, ExecAccess, LiveResourceAccess};
 use crate::cluster_io::apply::Declared;
 use crate::cluster_io::lease::Leads;
-use crate::cluster_io::watch::{Watch, whole};
+use crate::cluster_io::watch::Watch;
 use crate::cluster_io::{report, request};
 use crate::reconcile::told::Told;
 
@@ -30,9 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub async fn run(client: Client, serve: Serve, served: BTreeSet<String>, leads: Vec<Leads>, stop: watch::Receiver<bool>) {
     let touched = Arc::new(Notify::new());
     let access = serve == Serve::Access;
-    let exec: Option<Strays<ExecAccess>> = access.then(|| start(&client, "execaccesses of all namespaces", false, &touched));
-    let live: Option<Strays<LiveResourceAccess>> = access.then(|| start(&client, "liveresourceaccesses of all namespaces", true, &touched));
-    let clusters: Option<Strays<ClusterAccess>> = (!access).then(|| start(&client, "clusteraccesses of all namespaces", true, &touched));
+    let exec: Option<Strays<ExecAccess>> = access.then(|| start(&client, "execaccesses of all namespaces", false, &served, &touched));
+    let live: Option<Strays<LiveResourceAccess>> = access.then(|| start(&client, "liveresourceaccesses of all namespaces", true, &served, &touched));
+    let clusters: Option<Strays<ClusterAccess>> = (!access).then(|| start(&client, "clusteraccesses of all namespaces", true, &served, &touched));
     let mut stop = stop;
     while !*stop.borrow() {
         // One that stands by everywhere says nothing.
@@ -52,12 +52,20 @@ pub async fn run(client: Client, serve: Serve, served: BTreeSet<String>, leads: 
 type Strays<K> = Watch<PartialObjectMeta<K>>;
 
 /// `optional`: an older chart did not install its definition.
-fn start<K>(client: &Client, what: &'static str, optional: bool, touched: &Arc<Notify>) -> Strays<K>
+fn start<K>(client: &Client, what: &'static str, optional: bool, served: &BTreeSet<String>, touched: &Arc<Notify>) -> Strays<K>
 where
     K: Declared + Send + Sync + 'static,
 {
     let start = if optional { Watch::start_optional } else { Watch::start };
-    start(what, Api::all(client.clone()), Config::default(), whole, vec![Arc::clone(touched)])
+    let elsewhere: Vec<String> = served.iter().map(|namespace| format!("metadata.namespace!={namespace}")).collect();
+    start(what, Api::all(client.clone()), Config::default().fields(&elsewhere.join(",")), pruned, vec![Arc::clone(touched)])
+}
+
+/// Only who has written of it is kept, not what: there may be thousands that another operator serves.
+fn pruned<K: Resource>(object: &mut K) {
+    let meta = object.meta_mut();
+    (meta.labels, meta.annotations) = (None, None);
+    meta.managed_fields.iter_mut().flatten().for_each(|entry| entry.fields_v1 = None);
 }
 
 async fn tell_all<K>(client: &Client, watch: Option<&Strays<K>>, served: &BTreeSet<String>)

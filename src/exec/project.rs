@@ -129,7 +129,8 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOut
     (wanted, served.iter().map(outlook).collect())
 }
 
-/// What each object wants in each project, in the order of age: an object that was admitted is never pushed out by a younger one.
+/// What each object wants in each project. What stands already and is still declared keeps its place, whatever others write beside it; of what
+/// comes anew the older objects are first.
 fn desired(world: &World, served: &[(usize, &Case)], frozen: &BTreeSet<String>) -> BTreeMap<usize, Vec<Part>> {
     let data = world.policy().unwrap_or_default();
     // Argo CD's project rules allow no anchor, and without one a regular expression means more than it says.
@@ -139,25 +140,38 @@ fn desired(world: &World, served: &[(usize, &Case)], frozen: &BTreeSet<String>) 
     let context = Context { stars_only: true, ..Context::of(world, &data) };
     let ours = Ours::of(world);
     let mut sizes: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    let mut all = BTreeMap::new();
+    let mut all: BTreeMap<usize, Vec<(Part, Option<ProjectRole>)>> = BTreeMap::new();
     for (index, case) in served {
         let Some(grant) = &case.grant else { continue };
         let part = |name: &str| {
             let found = world.projects.iter().flatten().find(|p| p.name() == name).filter(|p| p.metadata.deletion_timestamp.is_none());
-            let Some(project) = found else { return Part::missing(name) };
+            let Some(project) = found else { return (Part::missing(name), None) };
             let (role, blind) = role(grant, project, context);
-            let size = size(&role);
+            let stands = project.roles().iter().find(|r| r.name == role.name).filter(|r| ours.has(project, r)).and_then(|r| cut(r, &role));
             let (mine, total) = sizes.entry(name.to_owned()).or_insert_with(|| start(project, &ours, frozen));
-            let too_large = *mine + size > OUR_LIMIT || *total + size > TOTAL_LIMIT;
-            if !too_large && !role.policies().is_empty() {
-                *mine += size;
-                *total += size;
-            }
-            Part { project: name.to_owned(), exists: true, role: Some(role), blind, too_large }
+            let floor = stands.as_ref().map_or(0, size);
+            *mine += floor;
+            *total += floor;
+            (Part { project: name.to_owned(), exists: true, role: Some(role), blind, too_large: false }, stands)
         };
         all.insert(*index, grant.projects().into_iter().map(part).collect());
     }
-    all
+    all.into_iter().map(|(index, parts)| (index, parts.into_iter().map(|(part, stands)| fitted(part, stands, &mut sizes)).collect())).collect()
+}
+
+/// What of a part fits into its project. `sizes`: what our roles of each project have together, and the whole of it.
+fn fitted(mut part: Part, stands: Option<ProjectRole>, sizes: &mut BTreeMap<String, (usize, usize)>) -> Part {
+    let wanted = part.role.as_ref().filter(|role| !role.policies().is_empty());
+    let (Some(wanted), Some((mine, total))) = (wanted, sizes.get_mut(&part.project)) else { return part };
+    let growth = size(wanted).saturating_sub(stands.as_ref().map_or(0, size));
+    if growth == 0 || (*mine + growth <= OUR_LIMIT && *total + growth <= TOTAL_LIMIT) {
+        *mine += growth;
+        *total += growth;
+    } else {
+        part.too_large = true;
+        part.role = stands;
+    }
+    part
 }
 
 fn size<T: Serialize>(value: &T) -> usize {

@@ -18,11 +18,11 @@ pub struct Part {
     pub project: String,
     /// Whether it is there, and stays.
     pub exists: bool,
-    /// The role.
+    /// The role; where there is no room for more, what is left of the one that stands.
     pub role: Option<ProjectRole>,
     /// It may be too little, because the Applications cannot be seen.
     pub blind: bool,
-    /// There is no room for it.
+    /// There is no room for the whole of it.
     pub too_large: bool,
 }
 
@@ -36,7 +36,7 @@ impl Part {
     /// The role that is to be there.
     #[must_use]
     pub fn role(&self) -> Option<&ProjectRole> {
-        self.role.as_ref().filter(|role| !self.too_large && !role.policies().is_empty())
+        self.role.as_ref().filter(|role| !role.policies().is_empty())
     }
 }
 

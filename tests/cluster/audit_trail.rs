@@ -1,14 +1,10 @@
 //! The audit trail: one log line and one Event for each grant that is opened, changed and closed, whatever happens to the operator.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
 use jiff::Timestamp;
-use k8s_openapi::api::events::v1::Event;
-use kube::Api;
-use kube::api::ListParams;
 use serde_json::{Value, json};
 
+use crate::live::Edge;
+use crate::support::trail::Trail;
 use crate::support::{eventually, eventually::that};
 use crate::uninstall::laptop;
 use crate::world::{SOON, Team};
@@ -16,37 +12,31 @@ use crate::world::{SOON, Team};
 const SPEC: &str = "{reason: INC-1, subjects: [{kind: Group, name: g}], applications: [{project: shop}]}";
 
 impl Team {
-    /// The lines of the trail about an object, in the order in which they were written.
-    fn trail(&self, name: &str) -> Vec<Value> {
-        let log = self.release.kubelet.log();
-        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter(|line| line["target"] == "audit" && line["name"] == name && line["instance"] == self.namespace.as_str()).collect()
-    }
-
-    /// Waits until it is told so often, looks whether more is told, and returns the lines.
     async fn told(&self, name: &str, events: &[&str]) -> Vec<Value> {
-        let names = |lines: &[Value]| lines.iter().map(|line| line["event"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>();
-        eventually("it is told", SOON, async || {
-            let told = names(&self.trail(name));
-            that(told.len() >= events.len(), || format!("{told:?}"))
-        })
-        .await;
-        tokio::time::sleep(Duration::from_secs(2)).await;
-        let lines = self.trail(name);
-        assert_eq!(names(&lines), events, "{lines:#?}");
-        let ids: BTreeSet<&str> = lines.iter().filter_map(|line| line["id"].as_str()).collect();
-        assert_eq!(ids.len(), lines.len(), "each has an id of its own: {lines:#?}");
-        // The Events say the same, and are found by the id.
-        let all = Api::<Event>::namespaced(self.client(), &self.namespace).list(&ListParams::default()).await.unwrap().items;
-        let of_it = |e: &&Event| e.action.as_deref() == Some("Audit") && e.regarding.as_ref().is_some_and(|r| r.name.as_deref() == Some(name));
-        let published: BTreeSet<String> = all.iter().filter(of_it).filter_map(|e| e.metadata.name.clone()).collect();
-        let expected: BTreeSet<String> = ids.iter().map(|id| format!("{name}.{id}")).collect();
-        assert_eq!(published, expected);
-        for event in all.iter().filter(of_it) {
-            assert!(event.note.as_ref().is_some_and(|note| note.len() <= 1000) && event.series.is_none(), "{event:#?}");
-        }
-        lines
+        Trail { client: self.client(), kubelet: &self.release.kubelet, namespace: &self.namespace }.told(name, events).await
     }
+}
+
+#[tokio::test]
+async fn that_of_live_resources_says_what_the_agent_may_and_when_no_more() {
+    let edge = Edge::new().await;
+    edge.web().await;
+    edge.declare("live", "[{features: [View]}]", ", reason: INC-3").await;
+    edge.ready("live").await;
+    let lines = edge.team.told("live", &["GrantOpened"]).await;
+    for (field, value) in
+        [("kind", "LiveResourceAccess"), ("whom", r#"["the agent"]"#), ("what", r#"["View of */*"]"#), ("reason", "INC-3"), ("until", "")]
+    {
+        assert_eq!(lines[0][field], value, "{field}: {:#}", lines[0]);
+    }
+    edge.declare("live", "[{features: [View, Logs]}]", ", reason: INC-3").await;
+    let lines = edge.team.told("live", &["GrantOpened", "GrantChanged"]).await;
+    assert_eq!((&lines[1]["changed"], &lines[1]["what"]), (&json!("what"), &json!(r#"["View Logs of */*"]"#)));
+    // Another Application is not another grant.
+    edge.application("api", &[&format!("apps/Deployment/{}/api", edge.shop())]).await;
+    edge.delete("live").await;
+    let lines = edge.team.told("live", &["GrantOpened", "GrantChanged", "GrantClosed"]).await;
+    assert_eq!(lines[2]["cause"], "Deleting");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 //! * [`refused`]: what is wrong is told by its name, and nothing is given meanwhile.
 //! * [`canary`]: it is in its Secret, and nowhere else.
 //! * [`killed`]: the operator dies at every one of its writes.
+//! * [`told`]: the audit trail of its life.
 //! * [`untold`]: what is secret is told nowhere, also where everything fails.
 //! * [`manage`]: the operator writes roles, permissions in the whole cluster, a way through a proxy, identities of AWS.
 //! * [`existing`]: a credential that others keep.
@@ -37,6 +38,7 @@ mod many;
 mod refused;
 mod rotation;
 mod token;
+mod told;
 mod trap;
 mod untold;
 mod way;

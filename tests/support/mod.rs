@@ -10,7 +10,7 @@
 //! * [`pair`] is argocd-agent: its principal on one control plane, agents on the same or another.
 //! * [`fronts`]: the proxies that Ingress controllers run, in front of it.
 //! * [`policyjudge`] asks Argo CD's own policy engine; [`audit`] counts what was written; [`snapshot`] compares before and after.
-//! * [`openmetrics`] reads what the operator says of itself, as Prometheus does.
+//! * [`openmetrics`] reads what the operator says of itself, as Prometheus does, and [`trail`] what it tells of grants.
 //! * [`reaper`] ends and removes everything, however the test binary comes to its end.
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of the bench")]
 #![allow(
@@ -44,6 +44,7 @@ pub mod reaper;
 pub mod snapshot;
 pub mod terminal;
 pub mod tools;
+pub mod trail;
 
 pub use control_plane::{ControlPlane, Kubernetes};
 pub use eventually::eventually;

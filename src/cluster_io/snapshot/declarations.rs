@@ -2,20 +2,26 @@
 
 use std::sync::Arc;
 
-use kube::Client;
 use kube::runtime::watcher::Config;
+use kube::{Client, Resource};
 
 use super::Told;
 use crate::cluster_io::apply;
 use crate::cluster_io::declared::Declared;
 use crate::cluster_io::recent::Recent;
-use crate::cluster_io::watch::{Probe, Watch, whole};
+use crate::cluster_io::watch::{Probe, Watch};
+use crate::reconcile::audit;
 use crate::reconcile::told;
 use crate::reconcile::unreadable::Unreadable;
 use crate::reconcile::{Kind, Seen};
 
 /// The kinds without which nothing can be done.
 pub const DECLARATIONS: [&str; 3] = [Kind::ExecAccess.names().2, Kind::LiveResourceAccess.names().2, Kind::ClusterAccess.names().2];
+
+/// Of `managedFields`, which are several times the object itself, only what the audit trail tells is kept.
+fn pruned<K: Resource + Clone>(object: &mut K) {
+    audit::keep_writers(object.meta_mut());
+}
 
 /// The watch of them.
 pub struct Declarations<K: told::Told + apply::Declared + 'static> {
@@ -31,7 +37,7 @@ where
     pub fn start(client: &Client, kind: Kind, namespace: &str, optional: bool, told: &Told) -> Self {
         let api = kube::Api::namespaced(client.clone(), namespace);
         let start = if optional { Watch::start_optional } else { Watch::start };
-        Self { kind, watch: start(kind.names().2, api, Config::default(), whole, told.clone()) }
+        Self { kind, watch: start(kind.names().2, api, Config::default(), pruned, told.clone()) }
     }
 
     /// How it is doing.
@@ -47,7 +53,7 @@ where
         let (mut readable, mut unreadable) = (Vec::new(), Vec::new());
         for declared in self.watch.all()? {
             match &declared.0 {
-                Ok(object) => readable.push(Arc::new(object.clone())),
+                Ok(object) => readable.push(Arc::clone(object)),
                 Err(invalid) => unreadable.push(invalid.clone()),
             }
         }

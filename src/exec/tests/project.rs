@@ -271,6 +271,26 @@ fn a_project_that_would_grow_too_large_gets_no_more_and_keeps_what_it_has() {
 }
 
 #[test]
+fn what_others_write_into_a_project_takes_no_role_of_ours_away_and_only_growth_finds_no_room() {
+    let mut sim = stock();
+    sim.grant("team", SPEC);
+    let before = roles(&sim, "shop");
+    sim.edit("somebody", &project("shop"), &json!({"spec": {"description": "x".repeat(950 * 1024)}}));
+    assert!(sim.settle().is_empty(), "what stands stays as it is");
+    assert_eq!((roles(&sim, "shop"), sim.says("team", "PolicyApplied").0), (before.clone(), "True".to_owned()));
+    sim.grant("other", &SPEC.replace("team-a", "b"));
+    assert_eq!((roles(&sim, "shop"), sim.says("other", "PolicyApplied").1), (before, "PolicyTooLarge".to_owned()));
+    sim.declare("team", &SPEC.replace("name: team-a}", "name: team-a}, {kind: Group, name: more}"));
+    sim.settle();
+    assert_eq!(sim.says("team", "PolicyApplied").1, "PolicyTooLarge");
+    let role = roles(&sim, "shop").into_iter().find(|role| role["name"] == ROLE).unwrap();
+    assert_eq!(role["groups"], json!(["team-a"]), "who has it keeps it, and nobody is added");
+    sim.declare("team", &SPEC.replace("team-a", "team-b"));
+    sim.settle();
+    assert_eq!(names(&sim, "shop"), Vec::<String>::new(), "what is not declared any more goes all the same");
+}
+
+#[test]
 fn observing_tells_of_the_role_and_writes_nothing() {
     let mut sim = stock();
     sim.grant("team", &SPEC.replace("{policyTarget", "{mode: Observe, policyTarget"));

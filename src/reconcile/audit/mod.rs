@@ -15,7 +15,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use ledger::Ledger;
-pub use record::{Event, Record};
+pub use record::{Event, Record, keep_writers};
 
 use super::told::find;
 use crate::api::NamespaceSelection;

@@ -1,6 +1,6 @@
 //! One record: what the log line and the Event say. Whatever others wrote is bounded and escaped. Pure.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
 use serde_json::{Value, json};
 
 use super::{Terms, fingerprint};
@@ -149,14 +149,24 @@ fn few(all: &[String]) -> String {
     }
 }
 
-/// Who wrote the spec: manager, operation and time, the latest first. Never we ourselves: we write the finalizer and the status.
+/// Whether somebody else wrote the spec by this entry: we write the finalizer and the status.
+fn wrote_spec(entry: &ManagedFieldsEntry) -> bool {
+    entry.subresource.as_deref().unwrap_or_default().is_empty()
+        && entry.manager.as_deref() != Some(FIELD_MANAGER)
+        && entry.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:spec").is_some())
+}
+
+/// Drops of `managedFields` what no record tells.
+pub fn keep_writers(meta: &mut ObjectMeta) {
+    let Some(entries) = &mut meta.managed_fields else { return };
+    entries.retain(wrote_spec);
+    entries.iter_mut().for_each(|entry| entry.fields_v1 = Some(FieldsV1(json!({"f:spec": {}}))));
+    entries.shrink_to_fit();
+}
+
+/// Who wrote the spec: manager, operation and time, the latest first.
 fn writers(meta: &ObjectMeta) -> Vec<(String, String, String)> {
-    let wrote_spec = |entry: &&ManagedFieldsEntry| {
-        entry.subresource.as_deref().unwrap_or_default().is_empty()
-            && entry.manager.as_deref() != Some(FIELD_MANAGER)
-            && entry.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:spec").is_some())
-    };
-    let mut entries: Vec<&ManagedFieldsEntry> = meta.managed_fields.iter().flatten().filter(wrote_spec).collect();
+    let mut entries: Vec<&ManagedFieldsEntry> = meta.managed_fields.iter().flatten().filter(|entry| wrote_spec(entry)).collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.time.as_ref().map(|time| time.0)));
     let told = |entry: &ManagedFieldsEntry| {
         let at = entry.time.as_ref().map(|time| time.0.to_string()).unwrap_or_default();

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Effect, Event, Ledger, Record, effect_of, event, follow};
+use super::{Effect, Event, Ledger, Record, effect_of, event, follow, keep_writers};
 use crate::api::conditions::{ConditionType, Reason, State, Verdict, condition};
 use crate::api::{ExecAccess, ExecAccessStatus, GrantInEffect};
 use crate::reconcile::told::Told;
@@ -315,4 +315,19 @@ proptest! {
         }
         prop_assert_eq!(event(grant.as_ref(), grant.as_ref()), None);
     }
+}
+
+#[test]
+fn of_managed_fields_only_who_wrote_the_spec_is_kept_and_a_record_tells_the_same() {
+    let whole = access(&["a"], "shop", "INC-1");
+    let mut kept = whole.clone();
+    keep_writers(&mut kept.metadata);
+    let entries = kept.metadata.managed_fields.clone().unwrap();
+    let managers: Vec<_> = entries.iter().map(|entry| entry.manager.clone().unwrap()).collect();
+    assert_eq!(managers, ["kubectl-edit", "argocd-controller"]);
+    assert!(entries.iter().all(|entry| entry.fields_v1.as_ref().unwrap().0 == json!({"f:spec": {}})), "a tenth of it: {entries:#?}");
+    let grant = GrantInEffect { since: at(0), until: None, changes: 0, whom: String::new(), what: String::new(), credential: None };
+    let told = |object: &ExecAccess| Record::new(Event::Opened, &object.metadata, &grant, Some(&object.terms()), "", None);
+    assert_eq!(told(&kept), told(&whole));
+    assert!(told(&kept).by.contains("kubectl-edit"));
 }
