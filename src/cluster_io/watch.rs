@@ -15,6 +15,7 @@ use futures::StreamExt;
 use kube::api::{ListParams, WatchParams};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, Lookup, Store};
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, DefaultBackoff, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Resource};
@@ -27,6 +28,26 @@ use crate::reconcile::seen::{NotSeen, Seen};
 
 /// How often it is asked whether a kind is there that a cluster may do without.
 const ABSENT: Duration = Duration::from_secs(10);
+/// The longest pause of a watch that fails.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// The pauses of a watch that fails: client-go's, but for the longest, which a withdrawal may have to wait for.
+#[derive(Default)]
+struct Pauses(DefaultBackoff);
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next().map(|pause| pause.min(LONGEST))
+    }
+}
+
+impl Backoff for Pauses {
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+}
 
 /// How one watch is doing.
 #[derive(Clone, Debug, Default)]
@@ -142,7 +163,7 @@ where
         let noted = probe.clone();
         let task = tokio::spawn(async move {
             // Once for ever, unless it fails, the kind comes and goes or a fresh list is asked for: each of its lives begins with a list of its own.
-            let mut backoff = DefaultBackoff::default();
+            let mut backoff = Pauses::default();
             loop {
                 let ended = tokio::select! {
                     ended = follow(&api, &config, prune, &touched, optional, &noted, &mut writer) => ended,
@@ -211,7 +232,7 @@ where
     K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
     let asked = noted.health().asked;
-    let stream = watch::watcher(api.clone(), config.clone()).modify(prune).default_backoff();
+    let stream = watch::watcher(api.clone(), config.clone()).modify(prune).backoff(Pauses::default());
     let mut stream = std::pin::pin!(stream);
     while let Some(event) = stream.next().await {
         if let Ok(event) = &event {
@@ -267,7 +288,7 @@ fn does_not_list_again(error: &watcher::Error) -> bool {
 }
 
 /// Waits until the API server takes a watch, later each time.
-async fn until_taken<K>(api: &Api<K>, config: &watcher::Config, optional: bool, noted: &Probe, touched: &[Arc<Notify>], backoff: &mut DefaultBackoff)
+async fn until_taken<K>(api: &Api<K>, config: &watcher::Config, optional: bool, noted: &Probe, touched: &[Arc<Notify>], backoff: &mut Pauses)
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {

@@ -17,8 +17,8 @@ use crate::cluster_io::lease::{Candidate, LeaseError};
 const DEBOUNCE: Duration = Duration::from_millis(50);
 /// The longest time between two rounds.
 const RESYNC: Duration = Duration::from_secs(15);
-/// The first wait after a failure, and the longest.
-const RETRY: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(30));
+/// The first wait after a failure, and the longest: a withdrawal may have to wait so long after the API server can be reached again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(300), Duration::from_secs(10));
 /// The first wait where the picture is not settled: the API server's own caches take a moment, and so do our watches. It doubles up to the
 /// first wait after a failure, and from the tenth on further.
 const SETTLING: Duration = Duration::from_millis(20);

@@ -50,6 +50,8 @@ pub fn client(way: Way<'_>, credential: &Credential<'_>) -> Result<Client, Strin
     let authorities = CertificateDer::pem_slice_iter(way.ca).map(|one| one.map(|der| der.to_vec())).collect::<Result<Vec<_>, _>>();
     let authorities = authorities.ok().filter(|all| !all.is_empty()).ok_or("the certificate authority is no certificate in PEM")?;
     let mut config = Config::new(address);
+    // Rounds have pauses of their own, and what fails is to be said.
+    config.default_retry = false;
     config.root_cert = Some(authorities);
     config.connect_timeout = Some(CONNECT);
     config.read_timeout = Some(crate::cluster_io::REQUEST_TIMEOUT);
