@@ -156,6 +156,14 @@ pub enum CliError {
     /// No plan could be made.
     #[error(transparent)]
     Plan(#[from] plan::PlanError),
+    /// The file of the rights that the operator needs cannot be used.
+    #[error("--rights {path}: {why}")]
+    Rights {
+        /// Its path.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// Nothing could be said of a remote cluster.
     #[error(transparent)]
     Cluster(#[from] cluster::ClusterError),
@@ -280,12 +288,17 @@ fn cannot_tell(error: &CliError) -> ExitCode {
 
 impl InstanceArgs {
     fn load(&self, default_namespace: &str) -> Result<Config, CliError> {
-        let text = match &self.config {
-            Some(path) => std::fs::read_to_string(path).map_err(|source| CliError::ReadConfig { path: path.clone(), source })?,
-            None => String::new(),
-        };
-        Ok(Config::parse(&text, self.namespace.as_deref().unwrap_or(default_namespace))?)
+        load(self.config.as_deref(), self.namespace.as_deref().unwrap_or(default_namespace))
     }
+}
+
+/// The configuration; without a file every setting has its default, for the instance of this namespace.
+fn load(config: Option<&Path>, namespace: &str) -> Result<Config, CliError> {
+    let text = match config {
+        Some(path) => std::fs::read_to_string(path).map_err(|source| CliError::ReadConfig { path: path.to_owned(), source })?,
+        None => String::new(),
+    };
+    Ok(Config::parse(&text, namespace)?)
 }
 
 /// Waits for the signals by which a process is asked to end.

@@ -1,6 +1,9 @@
 //! What the identity of a client may do, as the API server lists it to itself.
 
-use k8s_openapi::api::authorization::v1::{ResourceRule, SelfSubjectRulesReview, SelfSubjectRulesReviewSpec};
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, ResourceRule, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec, SelfSubjectRulesReview, SelfSubjectRulesReviewSpec,
+};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::api::PostParams;
 use kube::{Api, Client};
@@ -31,6 +34,28 @@ pub async fn own_rules(client: &Client, namespace: &str, what: impl Into<String>
     let incomplete =
         status.incomplete.then(|| status.evaluation_error.unwrap_or_else(|| "an authorizer of the cluster does not list its rules".to_owned()));
     Ok(OwnRules { rules: Ceiling::of(status.resource_rules.into_iter().map(rule).collect()), incomplete })
+}
+
+/// Who the client is to the API server.
+///
+/// # Errors
+/// When the API server does not say.
+pub async fn own_name(client: &Client) -> Result<String, RequestError> {
+    let api: Api<SelfSubjectReview> = Api::all(client.clone());
+    let answer = request("ask who we are", api.create(&PostParams::default(), &SelfSubjectReview::default())).await?;
+    Ok(answer.status.and_then(|status| status.user_info?.username).unwrap_or_default())
+}
+
+/// Asks for one right. Where an authorizer does not list its rules, this is the only answer there is.
+///
+/// # Errors
+/// When the API server does not say.
+pub async fn may(client: &Client, attributes: ResourceAttributes) -> Result<bool, RequestError> {
+    let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..SelfSubjectAccessReviewSpec::default() };
+    let question = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
+    let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let answer = request("ask for one right of our own", api.create(&PostParams::default(), &question)).await?;
+    Ok(answer.status.is_some_and(|status| status.allowed && status.denied != Some(true)))
 }
 
 /// As much of a rule as a review tells.

@@ -1,4 +1,4 @@
-//! Everything that can be wrong with a terminal or with a live resource: one table. `argocd-access explain` names its rows by [`Cause::id`],
+//! Everything that can be wrong with a terminal, with a live resource or with the operator's installation: one table. `argocd-access explain` names its rows by [`Cause::id`],
 //! the tests make them for real, and the page on troubleshooting is generated from it. Pure.
 
 use super::link::Name;
@@ -131,11 +131,19 @@ pub enum Cause {
     TabHidden,
     /// Something about a live resource.
     Live(LiveCause),
+    /// Something about the operator's own installation.
+    Installation(InstallationCause),
 }
 
 impl From<LiveCause> for Cause {
     fn from(cause: LiveCause) -> Self {
         Self::Live(cause)
+    }
+}
+
+impl From<InstallationCause> for Cause {
+    fn from(cause: InstallationCause) -> Self {
+        Self::Installation(cause)
     }
 }
 
@@ -200,7 +208,8 @@ impl Cause {
 
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
-        Self::TERMINAL.into_iter().chain(LiveCause::ALL.into_iter().map(Self::Live))
+        let live = LiveCause::ALL.into_iter().map(Self::Live);
+        Self::TERMINAL.into_iter().chain(live).chain(InstallationCause::ALL.into_iter().map(Self::Installation))
     }
 
     /// Its name in `-o json`.
@@ -240,9 +249,11 @@ impl Cause {
     }
 }
 
+mod installation;
 mod live;
 mod rows;
 
+pub use installation::InstallationCause;
 pub use live::LiveCause;
 
 #[cfg(test)]
@@ -268,7 +279,8 @@ mod tests {
         let terminal = Cause::TERMINAL.into_iter().filter_map(Cause::link).collect();
         let live = LiveCause::ALL.into_iter().filter_map(|c| Cause::Live(c).link()).collect();
         let both: Vec<Name> = Name::AGENT.into_iter().chain([Name::Principal, Name::Redis, Name::Network]).collect();
-        for (links, chain) in [(terminal, &Name::TERMINAL[..]), (live, &both[..])] {
+        let installation = InstallationCause::ALL.into_iter().filter_map(|c| Cause::Installation(c).link()).collect();
+        for (links, chain) in [(terminal, &Name::TERMINAL[..]), (live, &both[..]), (installation, &Name::INSTALLATION[..])] {
             let links: Vec<Name> = links;
             assert!(links.is_sorted_by_key(|link| chain.iter().position(|name| name == link).expect("a link of the chain")));
             assert_eq!(links.iter().collect::<BTreeSet<_>>().len(), chain.len(), "each link can break");

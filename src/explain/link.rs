@@ -42,6 +42,16 @@ pub enum Name {
     Redis,
     /// The network between argocd-server and the principal.
     Network,
+    /// The definitions of the operator's kinds.
+    Definitions,
+    /// What the operator may do.
+    Rights,
+    /// Argo CD in a namespace that is served.
+    Argocd,
+    /// The operator's pods.
+    Operator,
+    /// Who writes in a namespace that is served.
+    Lease,
 }
 
 impl Name {
@@ -54,6 +64,9 @@ impl Name {
 
     /// Those of a live resource in the control plane.
     pub const CONTROL_PLANE: [Self; 4] = [Self::Principal, Self::Redis, Self::Network, Self::Application];
+
+    /// Those of an installation of the operator; `argocd` and `lease` for each namespace that it serves.
+    pub const INSTALLATION: [Self; 5] = [Self::Definitions, Self::Rights, Self::Argocd, Self::Operator, Self::Lease];
 
     /// How it is called everywhere.
     #[must_use]
@@ -77,6 +90,11 @@ impl Name {
             Self::Principal => "principal",
             Self::Redis => "redis",
             Self::Network => "network",
+            Self::Definitions => "definitions",
+            Self::Rights => "rights",
+            Self::Argocd => "argocd",
+            Self::Operator => "operator",
+            Self::Lease => "lease",
         }
     }
 }

@@ -5,7 +5,7 @@
 //! Question, Observed --one file per link, in argocd-server's order--> Explanation (links, the first broken one, what mends it)
 //! ```
 //! [`causes`] is the one table of everything that can be wrong: what people see by it, what it is, how it is mended. [`who_can`] lists
-//! everybody who can open a terminal.
+//! everybody who can open a terminal. [`installation`]: whether the operator itself is installed as it should be, and works.
 
 pub mod admission;
 pub mod application;
@@ -13,6 +13,7 @@ pub mod causes;
 pub mod commands;
 pub mod destination;
 pub mod exec_access;
+pub mod installation;
 pub mod kubernetes;
 pub mod link;
 pub mod live;
@@ -28,7 +29,7 @@ pub mod who_can;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use causes::{Cause, LiveCause};
+pub use causes::{Cause, InstallationCause, LiveCause};
 pub use link::{Fix, Link, Name, State};
 pub use observed::Observed;
 pub use question::Question;

@@ -10,7 +10,7 @@ use super::observed::Observed;
 use super::{Cause, not_readable};
 use crate::argocd::instance::NoServer;
 use crate::argocd::{ARGOCD_CM, EXEC_ENABLED, EXEC_SHELLS, PART_OF};
-use crate::exec::restart;
+use crate::exec::{World, restart};
 use crate::reconcile::seen::data;
 use crate::shell::word;
 
@@ -48,14 +48,15 @@ pub fn look(observed: &Observed) -> Link {
         Ok(Some(config_map)) => config_map.as_ref(),
     };
     let settings = data(Some(config_map));
-    label(observed, config_map).or_else(|| flag(observed, config_map, &settings)).unwrap_or_else(|| shells(observed, config_map, &settings))
+    label(world, config_map).or_else(|| flag(observed, config_map, &settings)).unwrap_or_else(|| shells(observed, config_map, &settings))
 }
 
-fn label(observed: &Observed, config_map: &ConfigMap) -> Option<Link> {
+/// Without its label Argo CD does not see it.
+pub(super) fn label(world: &World, config_map: &ConfigMap) -> Option<Link> {
     let (key, value) = PART_OF;
     let labelled = config_map.metadata.labels.as_ref().is_some_and(|l| l.get(key).is_some_and(|v| v == value));
     let link = || {
-        let command = format!("kubectl -n {} label configmap {ARGOCD_CM} {key}={value} --overwrite", word(observed.world.namespace()));
+        let command = format!("kubectl -n {} label configmap {ARGOCD_CM} {key}={value} --overwrite", word(world.namespace()));
         let fact = format!("{ARGOCD_CM} lacks the label {key}={value}, without which Argo CD does not see it");
         Link::closed(NAME, Cause::LabelMissing, fact).mended_by(Fix::command(command))
     };

@@ -17,9 +17,9 @@ fn of<'a>(rendered: &'a Rendered, kind: &str, component: &str) -> &'a Value {
     rendered.of_kind(kind).find(is).unwrap_or_else(|| panic!("no {kind} of {component}"))
 }
 
-/// The labels of the pods of the Deployments and Jobs, by their component.
+/// The labels of the pods of the Deployments and Jobs and of `helm test`, by their component.
 fn pods(rendered: &Rendered) -> Vec<(&str, &Value)> {
-    let labels = rendered.objects.iter().map(|object| &object["spec"]["template"]["metadata"]["labels"]).filter(|labels| labels.is_object());
+    let labels = rendered.pods().into_iter().map(|pod| &pod["metadata"]["labels"]);
     labels.map(|labels| (labels["app.kubernetes.io/component"].as_str().expect("a component"), labels)).collect()
 }
 
@@ -87,11 +87,11 @@ fn a_spread_of_ones_own_replaces_the_default_and_means_the_same_pods() {
 fn where_the_network_is_limited_nobody_reaches_the_pods_who_is_not_named() {
     assert_eq!(render(&[TWO_OF_BOTH]).of_kind("NetworkPolicy").count(), 0);
     let rendered = render(&[TWO_OF_BOTH, "networkPolicy.enabled=true"]);
-    for (component, job) in [("operator", "restore"), ("clusters", "clusters-restore")] {
+    for (component, job, test) in [("operator", "restore", "test"), ("clusters", "clusters-restore", "clusters-test")] {
         let spec = &of(&rendered, "NetworkPolicy", component)["spec"];
-        let mut of_both = selected(&rendered, &spec["podSelector"]);
-        of_both.sort_unstable();
-        assert_eq!(of_both, [component, job]);
+        let mut of_all = selected(&rendered, &spec["podSelector"]);
+        of_all.sort_unstable();
+        assert_eq!(of_all, [component, job, test]);
         assert_eq!((&spec["policyTypes"], &spec["ingress"]), (&json!(["Ingress"]), &json!([])));
         assert!(spec.get("egress").is_none(), "by default they may go anywhere");
     }

@@ -51,7 +51,9 @@ fn while_it_is_off_nothing_of_it_is_rendered_whatever_is_listed() {
 #[test]
 fn while_it_is_on_the_rest_is_as_it_was_but_for_looking_at_it() {
     let (off, on) = (render(&[]), render(&TWO));
-    let changed: Vec<String> = off.objects.iter().filter(|object| !on.objects.contains(object)).map(key).collect();
+    // What `helm test` compares with is a copy of the roles.
+    let compared = |object: &Value| name(object).ends_with("-test-rights");
+    let changed: Vec<String> = off.objects.iter().filter(|object| !on.objects.contains(object) && !compared(object)).map(key).collect();
     let expected = ["ConfigMap", "ClusterRole", "Role", "Deployment"];
     assert_eq!(changed.len(), expected.len(), "{changed:?}");
     assert!(expected.iter().all(|kind| changed.iter().any(|object| object.starts_with(&format!("\"{kind}\"")))), "{changed:?}");
@@ -103,8 +105,7 @@ fn no_secret_is_listed_or_watched_and_none_is_without_a_name() {
 #[test]
 fn the_chart_and_the_program_mean_the_same_names() {
     let rendered = render(&TWO);
-    let text = rendered.object("ConfigMap", "")["data"]["config.yaml"].as_str().unwrap();
-    let config = Config::parse(text, "argocd").unwrap();
+    let config = Config::parse(rendered.configuration_text(), "argocd").unwrap();
     let access = &config.instances[0].cluster_access;
     assert_eq!((access.permits("a").unwrap(), access.permits("b").unwrap()), (names::cluster_secret("a"), "old".to_owned()));
     assert_eq!(access.permits("c"), None);

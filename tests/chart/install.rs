@@ -48,7 +48,7 @@ async fn a_real_api_server_accepts_every_object() {
     let namespace = bench.namespace("accept").await;
     define_service_monitors(bench).await;
     for settings in [&[][..], &EVERYTHING] {
-        let rendered = render_release(RELEASE, &namespace, settings);
+        let rendered = render_release(RELEASE, &namespace, &[settings, &["tests.enabled=false"]].concat());
         let file = bench.folder().join(format!("{namespace}-{}.yaml", settings.len()));
         std::fs::write(&file, &rendered.text).expect("write what was rendered");
         let file = file.to_string_lossy();
@@ -58,16 +58,15 @@ async fn a_real_api_server_accepts_every_object() {
     }
 }
 
-/// The pods of the operator and of the restoring Jobs, as their controllers would make them.
+/// The pods of the operator and of the restoring Jobs, as their controllers would make them, and those of `helm test`.
 fn pods(rendered: &Rendered) -> Vec<Value> {
-    let templates = rendered.objects.iter().filter(|object| object["spec"]["template"].is_object());
-    templates
-        .map(|object| {
-            let mut pod = object["spec"]["template"].clone();
-            (pod["apiVersion"], pod["kind"], pod["metadata"]["name"]) = (json!("v1"), json!("Pod"), json!(name(object)));
-            pod
-        })
-        .collect()
+    let named = |pod: &Value| {
+        let mut pod = pod.clone();
+        let component = pod["metadata"]["labels"]["app.kubernetes.io/component"].clone();
+        (pod["apiVersion"], pod["kind"], pod["metadata"]["name"]) = (json!("v1"), json!("Pod"), component);
+        pod
+    };
+    rendered.pods().into_iter().map(named).collect()
 }
 
 #[tokio::test]
@@ -86,7 +85,7 @@ async fn its_pods_are_admitted_where_pod_security_is_restricted() {
         manifests::api(&client, &namespace, "v1", "Pod").create(&dry_run, &pod).await.map_err(|error| error.to_string())
     };
     let pods = pods(&render_release(RELEASE, &namespace, &settings));
-    assert_eq!(pods.len(), 4, "two processes, and the Jobs that restore what they have set");
+    assert_eq!(pods.len(), 6, "two processes, the Jobs that restore what they have set, and what helm test runs");
     for mut pod in pods {
         create(&pod).await.unwrap_or_else(|error| panic!("{}: {error}", name(&pod)));
         pod["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = json!(true);
@@ -114,8 +113,9 @@ async fn two_releases_live_side_by_side_and_one_can_go() {
     assert_eq!(everything(&one).await, Vec::<String>::new());
     let remaining = everything(&other).await;
     let expected = render_release(RELEASE, &other, &["instance.serverRoles=InPlace"]).objects;
-    let elsewhere = expected.iter().filter(|object| object["kind"] == "CustomResourceDefinition" || object["kind"] == "Job").count();
-    assert_eq!(remaining.len(), expected.len() - elsewhere, "all but the Job, which is made when the release goes: {remaining:?}");
+    let hook = |object: &Value| !object["metadata"]["annotations"]["helm.sh/hook"].is_null();
+    let elsewhere = expected.iter().filter(|object| object["kind"] == "CustomResourceDefinition" || hook(object)).count();
+    assert_eq!(remaining.len(), expected.len() - elsewhere, "all but the hooks, which are made when the release goes or is tested: {remaining:?}");
     let definition = "execaccesses.argocd-access.dev";
     bench.kubectl(&["get", "customresourcedefinition", definition]).await.success();
 }
@@ -130,6 +130,7 @@ async fn the_notes_say_what_to_do_next_and_their_example_is_valid() {
     assert!(!notes.contains("WARNING") && !notes.contains("cluster bootstrap"), "{notes}");
     for command in [
         format!("kubectl -n {namespace} rollout status deployment/{RELEASE}"),
+        format!("helm test {RELEASE} -n {namespace} --logs"),
         format!("kubectl -n {namespace} get exa"),
         format!("--clusterrole={RELEASE}-{namespace}-edit"),
         format!("helm uninstall {RELEASE} -n {namespace}"),

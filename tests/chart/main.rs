@@ -11,6 +11,7 @@
 //! * [`availability`]: several pods beside each other, the network around them, and who scrapes them.
 //! * [`without_helm`]: charts/static, and examples/gitops.
 //! * [`instances`]: several Argo CDs in one release, and one Argo CD in two.
+//! * [`helm_test`]: what `helm test` says of a good installation and of a broken one.
 //! * [`install`]: installing, two releases side by side, and the notes that a person reads then.
 #![allow(
     clippy::unwrap_used,
@@ -29,6 +30,7 @@ mod clusters;
 mod clusters_granted;
 mod definitions;
 mod granted;
+mod helm_test;
 mod install;
 mod instances;
 mod rendering;

@@ -102,9 +102,20 @@ impl Rendered {
             .collect()
     }
 
+    /// What is a pod in the end: the templates of Deployments and Jobs, and the Pods of `helm test`.
+    pub fn pods(&self) -> Vec<&Value> {
+        let templates = self.objects.iter().map(|object| &object["spec"]["template"]).filter(|template| template.is_object());
+        templates.chain(self.of_kind("Pod")).collect()
+    }
+
+    /// The text of the operator's configuration file.
+    pub fn configuration_text(&self) -> &str {
+        self.of_kind("ConfigMap").find_map(|map| map["data"]["config.yaml"].as_str()).expect("a configuration file")
+    }
+
     /// The operator's configuration file.
     pub fn configuration(&self) -> Value {
-        let text = self.object("ConfigMap", "")["data"]["config.yaml"].as_str().expect("a configuration file");
+        let text = self.configuration_text();
         serde_yaml::from_str(text).unwrap_or_else(|error| panic!("read the configuration file: {error}\n{text}"))
     }
 }

@@ -1,4 +1,4 @@
-//! The operator's Deployments, the restoring Jobs, their names and their labels.
+//! The operator's Deployments, the restoring Jobs, the Pods of `helm test`, their names and their labels.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ const CLUSTERS: &str = "clusterAccess.enabled=true,clusterAccess.clusters={a}";
 
 /// Those of a rendering with remote clusters.
 fn pod_templates(rendered: &Rendered) -> Vec<&Value> {
-    let templates: Vec<&Value> = rendered.objects.iter().map(|object| &object["spec"]["template"]).filter(|t| t.is_object()).collect();
-    assert_eq!(templates.len(), 4, "those of two processes, and of the Jobs that restore");
+    let templates = rendered.pods();
+    assert_eq!(templates.len(), 6, "those of two processes, of the Jobs that restore, and of `helm test`");
     templates
 }
 
@@ -103,7 +103,7 @@ fn restoring_runs_before_anything_is_deleted_with_the_operators_own_rights() {
             "--timeout=90s",
         ])
     );
-    let others = rendered.objects.iter().filter(|object| object["metadata"]["annotations"].get("helm.sh/hook").is_some());
+    let others = rendered.objects.iter().filter(|object| object["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete");
     assert_eq!(others.count(), 1, "what the Job needs is no hook: it is there until the Job has ended");
 }
 
@@ -127,7 +127,9 @@ fn switching_restoring_off_takes_its_rights_too() {
 fn added_labels_and_annotations_reach_every_object_and_pod() {
     let rendered = render(&[CLUSTERS, "extraLabels.team=platform", "podLabels.team=other", "podLabels.zone=a", "extraAnnotations.note=x"]);
     for object in &rendered.objects {
-        assert_eq!(object["metadata"]["labels"]["team"], "platform", "{}", name(object));
+        // A Pod that is an object of the chart is a pod above all.
+        let team = if object["kind"] == "Pod" { "other" } else { "platform" };
+        assert_eq!(object["metadata"]["labels"]["team"], team, "{}", name(object));
         assert_eq!(object["metadata"]["annotations"]["note"], "x", "{}", name(object));
     }
     for template in pod_templates(&rendered) {

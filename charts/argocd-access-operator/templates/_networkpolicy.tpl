@@ -1,5 +1,5 @@
-{{/* Who reaches the pods of one process and of the Job that restores what it set, and where these go. Called with "root", "name",
-     "component", "job" (that Job's component) and "extra" (further rules of egress). */}}
+{{/* Who reaches the pods of one process, of the Job that restores what it set and of `helm test`, and where these go. Called with "root",
+     "name", "component", "others" (the components of that Job and of that test) and "extra" (further rules of egress). */}}
 {{- define "argocd-access-operator.networkPolicy" }}
 {{- $policy := .root.Values.networkPolicy }}
 apiVersion: networking.k8s.io/v1
@@ -14,7 +14,7 @@ spec:
     matchExpressions:
     - key: app.kubernetes.io/component
       operator: In
-      values: [{{ .component }}, {{ .job }}]
+      values: [{{ .component }}, {{ join ", " .others }}]
   policyTypes: [Ingress{{ if $policy.egress.enabled }}, Egress{{ end }}]
   # The kubelet of the pod's own node reaches it in any case.
   {{- if $policy.metricsFrom }}

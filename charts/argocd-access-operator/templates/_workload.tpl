@@ -1,5 +1,5 @@
 {{/* What every pod has in common. Called with "root", its "component", the name of its ServiceAccount, "account", and how many there are,
-     "replicas"; without that it is one. */}}
+     "replicas"; without that it is one. "rights" is the ConfigMap that `helm test` compares with; without that there is none. */}}
 {{- define "argocd-access-operator.podSpec" -}}
 serviceAccountName: {{ .account | quote }}
 automountServiceAccountToken: true
@@ -35,9 +35,14 @@ volumes:
 - name: config
   configMap:
     name: {{ include "argocd-access-operator.fullname" .root | quote }}
+{{- with .rights }}
+- name: rights
+  configMap:
+    name: {{ . | quote }}
+{{- end }}
 {{- end -}}
 
-{{/* And every container. Called with "root", "resources" and "extraEnv". */}}
+{{/* And every container. Called with "root", "resources", "extraEnv" and "rights", as above. */}}
 {{- define "argocd-access-operator.container" -}}
 image: {{ include "argocd-access-operator.image" .root | quote }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
@@ -71,6 +76,11 @@ volumeMounts:
 - name: config
   mountPath: /etc/argocd-access
   readOnly: true
+{{- if .rights }}
+- name: rights
+  mountPath: /etc/argocd-access-rights
+  readOnly: true
+{{- end }}
 {{- end -}}
 
 {{/* A Deployment of the operator. Called with "root", "name", "component", "account" (its ServiceAccount), "args" (those of `run`, beside

@@ -1,8 +1,10 @@
 //! `argocd-access explain`: which link of a chain keeps a person from a terminal, or from a live resource in an agent's cluster, and what
-//! mends it. It writes nothing, reads no Secrets, and needs no operator in the cluster.
+//! mends it; and whether the operator itself is installed as it should be. It writes nothing, reads no Secrets, and needs no operator in the
+//! cluster.
 //!
 //! Everything is judged in `crate::explain`; here are the questions to the API server, and the answer's form.
 
+mod installation;
 mod live;
 mod look;
 mod show;
@@ -42,6 +44,11 @@ enum What {
     /// link there lets it through, 1 when a link does not, 2 when it cannot be told; of a wrong command line it is 2 as well, and then
     /// nothing is printed but the error.
     Live(live::LiveArgs),
+    /// Say whether the operator is installed as it should be, and works: its definitions, its rights, the Argo CD that it serves, its pods,
+    /// and whether one of them writes. The chart's `helm test` runs it in the cluster, with the operator's own rights. Nothing is changed, and
+    /// no Secret is read. The exit status is 0 when everything is as it should be, 1 when something is not, 2 when it cannot be told; of a
+    /// wrong command line it is 2 as well, and then nothing is printed but the error.
+    Installation(installation::InstallationArgs),
 }
 
 /// Where it is asked, and how the answer is shown.
@@ -83,6 +90,7 @@ pub async fn run(args: ExplainArgs) -> Result<ExitCode, CliError> {
     match args.what {
         What::Terminal(args) => Box::pin(terminal::run(args)).await,
         What::Live(args) => Box::pin(live::run(args)).await,
+        What::Installation(args) => Box::pin(installation::run(args)).await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The rows, in the words of people who look for them.
 
-use super::{Cause, Name, Row, live};
+use super::{Cause, Name, Row, installation, live};
 
 const DENIED: &str = "no tab \"Terminal\"; HTTP 401, permission denied: exec, create (or: applications, get)";
 const NO_POD: &str = "HTTP 400, Pod doesn't belong to specified app";
@@ -15,6 +15,7 @@ pub(super) const fn row(id: &'static str, link: Name, symptom: &'static str, mes
 pub(super) const fn of(cause: Cause) -> Row {
     match cause {
         Cause::Live(cause) => live::of(cause),
+        Cause::Installation(cause) => installation::of(cause),
         Cause::NotReadable => Row {
             id: "not-readable",
             link: None,

@@ -1,6 +1,6 @@
 //! From a symptom to its cause: the table by which terminals and live resources are explained, ordered as people meet it.
 
-use argocd_access::explain::{Cause, LiveCause, Name};
+use argocd_access::explain::{Cause, InstallationCause, LiveCause, Name};
 
 use crate::{
     head,
@@ -20,6 +20,8 @@ pub fn page() -> String {
     symptoms(&mut page, &Cause::TERMINAL);
     page += "## Live resources through argocd-agent\n\nAs `argocd-access explain live` looks for them, in the cluster of the agent; `principal`, `redis` and\n`network` are in the control plane.\n\n";
     symptoms(&mut page, &LiveCause::ALL.map(Cause::Live));
+    page += "## The operator itself\n\nAs `argocd-access explain installation` looks for them, which is what `helm test` runs in the cluster.\n\n";
+    symptoms(&mut page, &InstallationCause::ALL.map(Cause::Installation));
     page.trim_end().to_owned() + "\n"
 }
 
