@@ -55,7 +55,7 @@ check-generated.run = $(check_generated)
 deny: ## the dependencies' licences, sources and banned crates
 deny.run = $(need_cargo_deny) && $(cargo_deny) --locked check licenses bans sources
 
-tools: ## the programs of the test bench are built (etcd, Kubernetes, kwok, helm, Argo CD, argocd-agent, promtool; once, about 32 minutes) or fetched (nginx, haproxy, and of PyPI what judges documents for AWS and metrics)
+tools: ## the programs of the test bench are built (etcd, Kubernetes, kwok, helm, Argo CD, argocd-agent, promtool; once, about 32 minutes) or fetched (nginx, haproxy, and of PyPI what judges documents for AWS, metrics and manifests)
 tools.run = tests/tools/build && tests/tools/debian && tests/tools/pypi
 
 test-binaries: ## every test builds
@@ -67,8 +67,8 @@ policy.run = $(need_tools) && $(guard) $(CARGO) test --locked --test policy
 aws: ## the documents for AWS: judged by parliament, taken by the aws command line and moto, and the objects by a real API server
 aws.run = $(need_tools) && tests/tools/pypi && $(guard) $(CARGO) test --locked --test aws
 
-chart: ## the Helm chart, with the real helm on a real API server
-chart.run = $(need_tools) && $(guard) $(CARGO) test --locked --test chart
+chart: ## the Helm chart, with the real helm on a real API server, and by the schemas of every Kubernetes that is served
+chart.run = $(need_tools) && tests/tools/pypi && $(guard) $(CARGO) test --locked --test chart
 
 cluster: ## the operator on a real API server, under the rights that its chart gives it
 # These tests wait for a cluster more than they compute.

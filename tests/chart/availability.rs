@@ -144,7 +144,7 @@ fn a_rule_of_the_network_that_would_mean_everybody_is_refused() {
 async fn one_service_monitor_finds_the_services_of_both_processes_and_prometheus_operators_own_definition_takes_it() {
     let bench = ControlPlane::shared(Kubernetes::V1_36).await;
     let namespace = bench.namespace("scraped").await;
-    define_service_monitors(bench).await;
+    define_what_prometheus_operator_has(bench).await;
     let settings = [
         "clusterAccess.enabled=true",
         "metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.interval=1m30s,metrics.serviceMonitor.scrapeTimeout=10s",
@@ -178,8 +178,8 @@ async fn one_service_monitor_finds_the_services_of_both_processes_and_prometheus
     assert!(refusal(&["metrics.serviceMonitor.interval=30"]).contains("at '/metrics/serviceMonitor/interval'"));
 }
 
-/// Lets the API server know ServiceMonitors, by prometheus-operator's own definition of them.
-pub async fn define_service_monitors(bench: &ControlPlane) {
-    let definition = manifests::read(&tools::repository().join("tests/corpus/prometheus-operator/servicemonitors.yaml"));
-    manifests::apply_definitions(&bench.client(), &definition).await;
+/// Lets the API server know ServiceMonitors and PrometheusRules, by prometheus-operator's own definitions of them.
+pub async fn define_what_prometheus_operator_has(bench: &ControlPlane) {
+    let definitions = manifests::read_folder(&tools::repository().join("tests/corpus/prometheus-operator"), ".yaml");
+    manifests::apply_definitions(&bench.client(), &definitions).await;
 }

@@ -4,7 +4,7 @@ use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use crate::{
-    availability::define_service_monitors,
+    availability::define_what_prometheus_operator_has,
     rendering::{Rendered, chart, name, render_release},
     support::{ControlPlane, Kubernetes, manifests},
 };
@@ -25,7 +25,7 @@ pub async fn install(bench: &ControlPlane, namespace: &str, settings: &[&str]) -
 }
 
 /// Settings with which the chart renders everything that it can.
-const EVERYTHING: [&str; 14] = [
+pub const EVERYTHING: [&str; 15] = [
     "instance.confine=true",
     "instance.serverRoles=InPlace",
     "instance.restartServer=WhenNeeded",
@@ -37,7 +37,8 @@ const EVERYTHING: [&str; 14] = [
     "clusterAccess.clusters[1].name=b,clusterAccess.clusters[1].adoptSecret=old",
     "clusterAccess.aws.ack=true,clusterAccess.aws.crossplane=true",
     "replicas=2,clusterAccess.replicas=2",
-    "metrics.serviceMonitor.enabled=true",
+    "metrics.serviceMonitor.enabled=true,metrics.prometheusRule.enabled=true,metrics.dashboard.enabled=true",
+    "live.enabled=true",
     "networkPolicy.enabled=true,networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus",
     "networkPolicy.egress.enabled=true,networkPolicy.egress.apiServer[0].ipBlock.cidr=10.0.0.1/32",
 ];
@@ -46,7 +47,7 @@ const EVERYTHING: [&str; 14] = [
 async fn a_real_api_server_accepts_every_object() {
     let bench = ControlPlane::shared(Kubernetes::V1_36).await;
     let namespace = bench.namespace("accept").await;
-    define_service_monitors(bench).await;
+    define_what_prometheus_operator_has(bench).await;
     for settings in [&[][..], &EVERYTHING] {
         let rendered = render_release(RELEASE, &namespace, &[settings, &["tests.enabled=false"]].concat());
         let file = bench.folder().join(format!("{namespace}-{}.yaml", settings.len()));

@@ -5,6 +5,7 @@
 //! * [`clusters`]: what serving remote clusters adds, and that it is little.
 //! * [`granted`]: the same on a real API server, as the operator's own ServiceAccount.
 //! * [`clusters_granted`]: and as the ServiceAccount of the process that serves remote clusters.
+//! * [`schemas`]: what every version of Kubernetes that is served takes, by its own schemas.
 //! * [`values`]: what may be set, what is refused, and how it reaches the operator's configuration.
 //! * [`workload`]: the Deployment, the restoring Job and their names and labels.
 //! * [`definitions`]: the CustomResourceDefinitions, through upgrades and removal.
@@ -35,6 +36,7 @@ mod install;
 mod instances;
 mod rendering;
 mod rights;
+mod schemas;
 mod values;
 mod without_helm;
 mod workload;

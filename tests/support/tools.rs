@@ -33,7 +33,7 @@ pub fn proxy(name: &str) -> PathBuf {
     fetched("tests/tools/debian", name)
 }
 
-/// The Python that has the aws command line, moto, parliament and prometheus_client, where `tests/tools/pypi` put it.
+/// The Python that has the aws command line, moto, parliament, prometheus_client and kubernetes-validate, where `tests/tools/pypi` put it.
 pub fn python() -> PathBuf {
     fetched("tests/tools/pypi", "pypi-python")
 }

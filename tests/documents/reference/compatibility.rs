@@ -25,7 +25,8 @@ pub fn page() -> String {
     page += "## What was tried, and what was read\n\n";
     let tried: Vec<String> = TRIED.iter().map(|(kubernetes, argocd)| format!("Kubernetes {kubernetes} with Argo CD {argocd}")).collect();
     page += &format!("The tests run with {}: real API servers, a real Argo CD, real terminals.\n", tried.join(", and with "));
-    page += "For every other version the operator decides by the rows below, which come from the projects' sources and documentation.\n\n";
+    page += "For every other version the operator decides by the rows below, which come from the projects' sources and documentation.\n";
+    page += "What the chart renders is compared with Kubernetes' own schemas of each of these versions, in which a field that one does not have is refused.\n\n";
     page += "## What differs\n\n";
     let row = |d: &Difference| {
         let whose = if d.of == Of::ArgoCD { "Argo CD" } else { "Kubernetes" };
