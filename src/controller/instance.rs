@@ -58,6 +58,7 @@ pub async fn keep<K: Keeper>(mut rounds: Rounds<K>, touched: Arc<Notify>, health
         let pause = match verdict {
             Verdict::Quiet => RESYNC,
             Verdict::Unsettled => settling(unsettled),
+            Verdict::More => Duration::ZERO,
             Verdict::Waiting => Duration::from_millis(100),
             Verdict::Failed => RETRY.0.saturating_mul(1 << failed.min(8)).min(RETRY.1),
         };

@@ -44,6 +44,8 @@ pub enum Verdict {
     Quiet,
     /// The picture is not settled: look again soon.
     Unsettled,
+    /// There is more to be said than one round says: go on.
+    More,
     /// Not everything can be seen yet; nothing was done.
     Waiting,
     /// A request failed: try again.
@@ -231,7 +233,7 @@ impl<K: Keeper> Rounds<K> {
         let verdict = self.steps().await;
         let outcome = match verdict {
             Verdict::Quiet => "quiet",
-            Verdict::Unsettled => "unsettled",
+            Verdict::Unsettled | Verdict::More => "unsettled",
             Verdict::Waiting => "waiting",
             Verdict::Failed => "failed",
         };
@@ -361,8 +363,9 @@ impl<K: Keeper> Rounds<K> {
         }
         self.metrics.told(self.namespace(), K::NAME, self.keeper.part(), K::CONDITIONS, &tally, now.0);
         let soon = self.next.is_some_and(|next| next.duration_since(now.0) < SOON);
-        match (failed, settled && !stale && !waiting_for_reviews && !soon && written < STATUSES) {
+        match (failed, settled && !stale && !waiting_for_reviews && !soon) {
             (true, _) => Verdict::Failed,
+            (false, _) if written == STATUSES => Verdict::More,
             (false, true) => Verdict::Quiet,
             (false, false) => Verdict::Unsettled,
         }

@@ -6,6 +6,7 @@
 //! `plan` is the one function that the controller, the command line and the tests share.
 
 pub mod admission;
+pub mod by_name;
 pub mod confinement;
 pub mod debts;
 pub mod exclusive;

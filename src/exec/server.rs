@@ -5,14 +5,15 @@
 //! of the cluster Secret counts (`facts`, Argo CD `RawRestConfig`); what can be known of that is in `remote_proof`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use k8s_openapi::api::rbac::v1::{RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde_json::{Value, json};
 
 use super::admission::Case;
+use super::by_name::ByName;
 use super::grant::{Grant, Place};
-use super::lines::selects;
 use super::remote::{Cluster, Remote};
 use super::remote_proof::Proofs;
 use super::world::World;
@@ -57,9 +58,9 @@ pub struct ServerOutlook {
     /// What is known of the terminals on other clusters; nothing: it was not looked at.
     pub remote: Proofs,
     /// The namespaces in which a binding (or rule) of ours is in place; `*`: in all.
-    pub bound: BTreeSet<String>,
+    pub bound: Arc<BTreeSet<String>>,
     /// The bindings of somebody else that have the name of ours, by namespace; `*`: a ClusterRoleBinding.
-    pub taken: BTreeMap<String, Target>,
+    pub taken: Arc<BTreeMap<String, Target>>,
     /// Lists of argocd-server's own roles into which no rule may be put.
     pub withheld: Vec<Withheld>,
     /// What stands in the way of writing anything.
@@ -67,7 +68,7 @@ pub struct ServerOutlook {
 }
 
 /// Finds where a grant needs argocd-server to exec.
-fn reach(world: &World, grant: &Grant, server: Option<&Server>) -> Reach {
+fn reach(world: &World, sorted: &ByName<'_>, grant: &Grant, server: Option<&Server>) -> Reach {
     let mut reach = Reach::default();
     let namespaces = match &world.namespaces {
         Ok(namespaces) => Some(namespaces),
@@ -99,8 +100,7 @@ fn reach(world: &World, grant: &Grant, server: Option<&Server>) -> Reach {
         let namespace = app.metadata.namespace.as_deref().unwrap_or_default();
         namespace == world.namespace() || server.is_none_or(|s| s.serves(namespace))
     };
-    let meant = |app: &&std::sync::Arc<_>| looked_at(app) && grant.applications.iter().any(|s| selects(s, app, world.namespace()));
-    for app in world.applications.iter().flatten().filter(meant) {
+    for app in grant.applications.iter().flat_map(|selector| sorted.meant(selector)).filter(|app| looked_at(app)) {
         let destination = &app.spec.destination;
         let namespace = destination.namespace.as_ref().filter(|n| !n.is_empty());
         if let Some(cluster) = Cluster::of(destination) {
@@ -113,11 +113,9 @@ fn reach(world: &World, grant: &Grant, server: Option<&Server>) -> Reach {
         }
     }
     for namespace in wanted {
-        let alive = namespaces
-            .is_none_or(|all| all.iter().any(|n| n.metadata.name.as_deref() == Some(&namespace) && n.metadata.deletion_timestamp.is_none()));
         if world.settings.limits.denied_namespaces.contains(&namespace) {
             reach.denied.insert(namespace);
-        } else if alive {
+        } else if sorted.is_alive(&namespace) {
             reach.namespaces.insert(namespace);
         } else {
             reach.missing.insert(namespace);
@@ -155,9 +153,9 @@ pub fn server(world: &World) -> Result<Server, Verdict> {
 /// Where each object in effect needs argocd-server to exec (by the object's index among the cases).
 #[must_use]
 pub fn reaches(world: &World, cases: &[Case]) -> BTreeMap<usize, Reach> {
-    let server = server(world).ok();
+    let (server, sorted) = (server(world).ok(), ByName::of(world));
     let in_effect = cases.iter().enumerate().filter(|(_, c)| c.effective);
-    in_effect.filter_map(|(i, c)| Some((i, reach(world, c.grant.as_ref()?, server.as_ref())))).collect()
+    in_effect.filter_map(|(i, c)| Some((i, reach(world, &sorted, c.grant.as_ref()?, server.as_ref())))).collect()
 }
 
 /// What cannot be computed is frozen: nothing is taken away on half a sight, and nothing is added.
@@ -183,7 +181,7 @@ pub fn fold(world: &World, reaches: BTreeMap<usize, Reach>) -> (Wanted, BTreeMap
     let by_rules = in_place && !world.settings.in_place.cluster_role.is_empty();
     bindings.clustered(cluster && !by_rules, frozen, &mut wanted, &mut bound);
     bound.extend(own_roles.bound);
-    let taken = bindings.taken();
+    let (bound, taken) = (Arc::new(bound), Arc::new(bindings.taken()));
     let server_obstacle = server.err();
     let own_role = world.own_role.as_ref().and_then(|r| r.as_ref().err()).filter(|_| by_own_role);
     let own_cluster_role = world.own_cluster_role.as_ref().and_then(|r| r.as_ref().err());
@@ -198,7 +196,7 @@ pub fn fold(world: &World, reaches: BTreeMap<usize, Reach>) -> (Wanted, BTreeMap
         let instance = world.namespace().to_owned();
         let concerns = |at: &str| (at == "*" && reach.cluster) || reach.namespaces.contains(at);
         let withheld = own_roles.withheld.iter().filter(|(at, _)| concerns(at)).map(|(_, w)| w.clone()).collect();
-        (i, ServerOutlook { instance, reach, remote: Proofs::new(), bound: bound.clone(), taken: taken.clone(), withheld, obstacle })
+        (i, ServerOutlook { instance, reach, remote: Proofs::new(), bound: Arc::clone(&bound), taken: Arc::clone(&taken), withheld, obstacle })
     };
     let outlooks = reaches.into_iter().map(outlook).collect();
     (wanted, outlooks)

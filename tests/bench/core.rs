@@ -16,7 +16,7 @@ use std::time::Duration;
 use argocd_access::argocd::policy::{Data, Person, Policy, Request};
 use argocd_access::config::InstanceConfig;
 use argocd_access::exec::{self, World};
-use argocd_access::reconcile::Action;
+use argocd_access::reconcile::{Action, Kind};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -66,16 +66,28 @@ fn world(count: usize) -> World {
     }
 }
 
-/// The same after the policy has been written.
+/// The same after everything has been written.
 fn standing(count: usize, now: jiff::Timestamp) -> World {
     let mut world = world(count);
-    let plan = exec::plan(&world, now);
-    let write = plan.writes.iter().find(|write| write.target.name == "argocd-rbac-cm").unwrap();
-    let (Action::Merge(body) | Action::Apply(body)) = &write.action else { panic!("{:?}", write.action) };
-    let mut map = config_map("argocd-rbac-cm", &body["data"]);
-    map["data"]["policy.default"] = json!("role:readonly");
-    world.rbac_cm = Ok(Some(object(map)));
-    world
+    let (mut bindings, mut policy) = (Vec::new(), json!({"policy.default": "role:readonly"}));
+    world.role_bindings = Ok(Vec::new());
+    // A plan never holds all of it: there is an end to what one round writes.
+    loop {
+        let writes = exec::plan(&world, now).writes;
+        if writes.is_empty() {
+            return world;
+        }
+        for write in writes {
+            let (Action::Merge(body) | Action::Apply(body)) = &write.action else { panic!("{:?}", write.action) };
+            match (write.target.name.as_str(), write.target.kind) {
+                (_, Kind::RoleBinding) => bindings.push(object(body.clone())),
+                ("argocd-rbac-cm", _) => policy.as_object_mut().unwrap().extend(body["data"].as_object().unwrap().clone()),
+                (name, _) => panic!("nothing else is to be written: {name}"),
+            }
+        }
+        world.role_bindings = Ok(bindings.clone());
+        world.rbac_cm = Ok(Some(object(config_map("argocd-rbac-cm", &policy))));
+    }
 }
 
 fn plan(criterion: &mut Criterion) {

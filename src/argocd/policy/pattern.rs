@@ -53,9 +53,13 @@ impl NamePattern {
         !self.0.contains(['*', '?'])
     }
 
-    /// Whether it matches a name. Linear in memory, at most pattern times name in steps.
+    /// Whether it matches a name, in at most pattern times name steps.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
+        // Most are names, and are compared with thousands.
+        if self.is_literal() {
+            return self.0 == name;
+        }
         let pattern: Vec<char> = self.0.chars().collect();
         let name: Vec<char> = name.chars().collect();
         let (mut p, mut n) = (0, 0);

@@ -160,7 +160,9 @@ fn wrote_spec(entry: &ManagedFieldsEntry) -> bool {
 pub fn keep_writers(meta: &mut ObjectMeta) {
     let Some(entries) = &mut meta.managed_fields else { return };
     entries.retain(wrote_spec);
-    entries.iter_mut().for_each(|entry| entry.fields_v1 = Some(FieldsV1(json!({"f:spec": {}}))));
+    for entry in entries.iter_mut() {
+        entry.fields_v1 = Some(FieldsV1(json!({"f:spec": {}})));
+    }
     entries.shrink_to_fit();
 }
 
