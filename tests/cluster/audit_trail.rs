@@ -25,7 +25,7 @@ async fn that_of_live_resources_says_what_the_agent_may_and_when_no_more() {
     edge.ready("live").await;
     let lines = edge.team.told("live", &["GrantOpened"]).await;
     for (field, value) in
-        [("kind", "LiveResourceAccess"), ("whom", r#"["the agent"]"#), ("what", r#"["View of */*"]"#), ("reason", "INC-3"), ("until", "")]
+        [("kind", "LiveResourceAccess/Agent"), ("whom", r#"["the agent"]"#), ("what", r#"["View of */*"]"#), ("reason", "INC-3"), ("until", "")]
     {
         assert_eq!(lines[0][field], value, "{field}: {:#}", lines[0]);
     }
