@@ -340,10 +340,11 @@ mod tests {
             let names: Vec<String> = std::iter::once("old".to_owned()).chain((0..40).map(|n| n.to_string())).collect();
             let group: Vec<Write> = names.iter().map(|name| write(Kind::ConfigMap, name, Layer::Policy, direction)).collect();
             let answers = send_all(&hub, &group, &Leads::always()).await;
+            let sent = sent.lock().unwrap().clone();
             assert_eq!(answers.len(), group.len());
-            assert_eq!(sent.lock().unwrap().len() == group.len(), all, "{direction:?}: {:?}", sent.lock().unwrap());
+            assert_eq!(sent.len() == group.len(), all, "{direction:?}: {sent:?}");
             // What was on its way beside it is done, and said to be.
-            assert_eq!(answers.iter().flatten().count(), sent.lock().unwrap().len(), "{direction:?}");
+            assert_eq!(answers.iter().flatten().count(), sent.len(), "{direction:?}");
         }
     }
 

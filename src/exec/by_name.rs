@@ -57,6 +57,7 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn by_a_name_or_by_a_pattern_the_same_is_meant_as_by_looking_at_each(
             apps in proptest::collection::vec(("argocd|team", "shop|bank", "[ab]{1,2}"), 0..12),
