@@ -27,7 +27,7 @@ use crate::hidden::hide;
 pub const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// So many requests are on their way at once; more would only wait in the API server, whose time is shared with everybody else.
-const AT_ONCE: usize = 8;
+pub const AT_ONCE: usize = 8;
 
 /// Runs them, some at once; the answers come in their order. In boxes, so that the compiler need not prove for all lifetimes what holds for
 /// these.

@@ -36,26 +36,27 @@ pub async fn own_rules(client: &Client, namespace: &str, what: impl Into<String>
     Ok(OwnRules { rules: Ceiling::of(status.resource_rules.into_iter().map(rule).collect()), incomplete })
 }
 
-/// Who the client is to the API server.
+/// Who the client is to the API server. `what`: what is asked for, as an error names it.
 ///
 /// # Errors
 /// When the API server does not say.
-pub async fn own_name(client: &Client) -> Result<String, RequestError> {
+pub async fn own_name(client: &Client, what: &str) -> Result<String, RequestError> {
     let api: Api<SelfSubjectReview> = Api::all(client.clone());
-    let answer = request("ask who we are", api.create(&PostParams::default(), &SelfSubjectReview::default())).await?;
+    let answer = request(what, api.create(&PostParams::default(), &SelfSubjectReview::default())).await?;
     Ok(answer.status.and_then(|status| status.user_info?.username).unwrap_or_default())
 }
 
-/// Asks for one right. Where an authorizer does not list its rules, this is the only answer there is.
+/// Asks for one right, and why it is there or not. Where an authorizer does not list its rules, this is the only answer there is. `what`: what
+/// is asked for, as an error names it.
 ///
 /// # Errors
 /// When the API server does not say.
-pub async fn may(client: &Client, attributes: ResourceAttributes) -> Result<bool, RequestError> {
+pub async fn may(client: &Client, what: &str, attributes: ResourceAttributes) -> Result<(bool, String), RequestError> {
     let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..SelfSubjectAccessReviewSpec::default() };
     let question = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
     let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let answer = request("ask for one right of our own", api.create(&PostParams::default(), &question)).await?;
-    Ok(answer.status.is_some_and(|status| status.allowed && status.denied != Some(true)))
+    let status = request(what, api.create(&PostParams::default(), &question)).await?.status.unwrap_or_default();
+    Ok((status.allowed && status.denied != Some(true), status.reason.unwrap_or_default()))
 }
 
 /// As much of a rule as a review tells.

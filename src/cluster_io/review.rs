@@ -7,13 +7,10 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessRevie
 use kube::api::PostParams;
 use kube::{Api, Client};
 
-use super::{RequestError, request};
+use super::{AT_ONCE, RequestError, request};
 use crate::exec::status::{Review, Reviews};
 use crate::live::review::{self as live, Question};
 use crate::reconcile::plan::Answer;
-
-/// As many questions at once; each takes about half a millisecond.
-const AT_ONCE: usize = 8;
 
 /// The ServiceAccount that is asked about.
 #[derive(Clone, Copy, Debug)]
@@ -56,22 +53,25 @@ pub async fn review(client: &Client, of: Asked<'_>, namespace: &str) -> Result<R
 /// Asks each question about live resources.
 pub async fn questions(client: &Client, of: Asked<'_>, all: impl IntoIterator<Item = Question> + Send) -> live::Reviews {
     let one = |question: Question| async move {
-        let answer = ask(client, of, attributes(&question)).await.map_err(|e| e.chain());
+        let Question { namespace, group, resource, verb, name } = &question;
+        let answer = ask(client, of, attributes(namespace, (group, resource, verb), name)).await.map_err(|e| e.chain());
         (question, answer)
     };
     futures::stream::iter(all.into_iter().collect::<Vec<_>>()).map(one).buffer_unordered(AT_ONCE).collect().await
 }
 
-fn attributes(question: &Question) -> ResourceAttributes {
+/// One right, as a review asks for it. `namespace`, `name`: empty is everywhere, and any; `resource`: with its subresource, if any.
+#[must_use]
+pub fn attributes(namespace: &str, (group, resource, verb): (&str, &str, &str), name: &str) -> ResourceAttributes {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let (resource, subresource) = question.resource.split_once('/').map_or((question.resource.as_str(), ""), |(name, sub)| (name, sub));
+    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
     ResourceAttributes {
-        namespace: some(&question.namespace),
-        group: some(&question.group),
+        namespace: some(namespace),
+        group: some(group),
         resource: some(resource),
         subresource: some(subresource),
-        verb: some(&question.verb),
-        name: some(&question.name),
+        verb: some(verb),
+        name: some(name),
         ..ResourceAttributes::default()
     }
 }

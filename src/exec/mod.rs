@@ -26,6 +26,7 @@ pub mod project_owner;
 pub mod remote;
 pub mod remote_proof;
 pub mod restart;
+pub mod room;
 pub mod server;
 pub mod sessions;
 pub mod source;

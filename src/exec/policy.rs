@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::admission::{Case, frozen_keys, is_our_key, key_of};
 use super::grant::Grant;
 use super::lines::{self, Context, Lines};
+use super::room::{Room, TOTAL_LIMIT};
 use super::world::World;
 use crate::api::conditions::{Reason, Verdict};
 use crate::api::status::{Change, PolicyStatus};
@@ -23,8 +24,6 @@ use crate::reconcile::write::{Action, Direction, Kind, Layer, Target, Wanted, Wr
 
 /// All keys of ours together.
 const OUR_LIMIT: usize = 512 * 1024;
-/// The whole ConfigMap; Kubernetes refuses more than 1 MiB.
-const TOTAL_LIMIT: usize = 900 * 1024;
 
 /// What the layer says to one object in effect.
 #[derive(Clone, Debug)]
@@ -99,25 +98,22 @@ fn desired(world: &World, cases: &[Case], data: &Data, foreign: &Data) -> BTreeM
     let ours = sizes(data, &|key| frozen.contains(key));
     let binary = world.rbac_cm.as_ref().ok().and_then(|cm| cm.as_ref()?.binary_data.as_ref());
     let binary: usize = binary.into_iter().flatten().map(|(key, value)| key.len() + value.0.len()).sum();
-    fit(&mut all, data, ours, sizes(foreign, &|_| true) + binary);
+    fit(&mut all, data, Room::new(ours, ours + sizes(foreign, &|_| true) + binary, OUR_LIMIT));
     all
 }
 
 /// Keeps back what does not fit, so that no write is sent that would be refused. What stands already and is still declared keeps its place, whatever
-/// others write beside it; of what comes anew the older objects are first. `ours`: what else is there of ours; `beside`: what is others'.
-fn fit(all: &mut BTreeMap<usize, (String, Desired)>, data: &Data, mut ours: usize, beside: usize) {
+/// others write beside it; of what comes anew the older objects are first.
+fn fit(all: &mut BTreeMap<usize, (String, Desired)>, data: &Data, mut room: Room) {
     let stands: BTreeMap<usize, (Vec<String>, String)> =
         all.iter().filter_map(|(index, (key, desired))| Some((*index, standing(data.get(key)?, &desired.lines)?))).collect();
     let floor = |index: usize, key: &str| stands.get(&index).map_or(0, |(_, text)| key.len() + text.len());
-    ours += all.iter().map(|(index, (key, _))| floor(*index, key)).sum::<usize>();
+    room.stands(all.iter().map(|(index, (key, _))| floor(*index, key)).sum());
     for (index, (key, desired)) in all.iter_mut().filter(|(_, (_, desired))| !desired.lines.is_empty()) {
-        let growth = desired.size(key).saturating_sub(floor(*index, key));
-        if growth == 0 || (ours + growth <= OUR_LIMIT && ours + beside + growth <= TOTAL_LIMIT) {
-            ours += growth;
-            continue;
+        if !room.grows(desired.size(key).saturating_sub(floor(*index, key))) {
+            desired.too_large = true;
+            (desired.lines, desired.text) = stands.get(index).cloned().unwrap_or_default();
         }
-        desired.too_large = true;
-        (desired.lines, desired.text) = stands.get(index).cloned().unwrap_or_default();
     }
 }
 

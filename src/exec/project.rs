@@ -18,6 +18,7 @@ use super::lines::{self, Context};
 use super::policy::{self, PolicyOutlook};
 use super::project_outlook::{self, Part};
 use super::project_owner::List;
+use super::room::Room;
 use super::world::World;
 use crate::api::PolicyTarget;
 use crate::api::conditions::{Reason, Verdict};
@@ -37,8 +38,6 @@ pub const ANNOTATION: &str = "argocd-access.dev/roles";
 const MARK: &str = "; kept by argocd-access-operator, changes here are undone";
 /// Our roles of one project together.
 const OUR_LIMIT: usize = 256 * 1024;
-/// A whole project; Kubernetes refuses more than 1.5 MiB.
-const TOTAL_LIMIT: usize = 900 * 1024;
 
 /// The memory that a project carries. Anybody who may edit the project may edit it: it only ever says which elements of this very object
 /// may be taken out.
@@ -139,7 +138,7 @@ fn desired(world: &World, served: &[(usize, &Case)], frozen: &BTreeSet<String>) 
     }
     let context = Context { stars_only: true, ..Context::of(world, &data) };
     let ours = Ours::of(world);
-    let mut sizes: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut rooms: BTreeMap<String, Room> = BTreeMap::new();
     let mut all: BTreeMap<usize, Vec<(Part, Option<ProjectRole>)>> = BTreeMap::new();
     for (index, case) in served {
         let Some(grant) = &case.grant else { continue };
@@ -148,26 +147,19 @@ fn desired(world: &World, served: &[(usize, &Case)], frozen: &BTreeSet<String>) 
             let Some(project) = found else { return (Part::missing(name), None) };
             let (role, blind) = role(grant, project, context);
             let stands = project.roles().iter().find(|r| r.name == role.name).filter(|r| ours.has(project, r)).and_then(|r| cut(r, &role));
-            let (mine, total) = sizes.entry(name.to_owned()).or_insert_with(|| start(project, &ours, frozen));
-            let floor = stands.as_ref().map_or(0, size);
-            *mine += floor;
-            *total += floor;
+            rooms.entry(name.to_owned()).or_insert_with(|| room(project, &ours, frozen)).stands(stands.as_ref().map_or(0, size));
             (Part { project: name.to_owned(), exists: true, role: Some(role), blind, too_large: false }, stands)
         };
         all.insert(*index, grant.projects().into_iter().map(part).collect());
     }
-    all.into_iter().map(|(index, parts)| (index, parts.into_iter().map(|(part, stands)| fitted(part, stands, &mut sizes)).collect())).collect()
+    all.into_iter().map(|(index, parts)| (index, parts.into_iter().map(|(part, stands)| fitted(part, stands, &mut rooms)).collect())).collect()
 }
 
-/// What of a part fits into its project. `sizes`: what our roles of each project have together, and the whole of it.
-fn fitted(mut part: Part, stands: Option<ProjectRole>, sizes: &mut BTreeMap<String, (usize, usize)>) -> Part {
+/// What of a part fits into its project.
+fn fitted(mut part: Part, stands: Option<ProjectRole>, rooms: &mut BTreeMap<String, Room>) -> Part {
     let wanted = part.role.as_ref().filter(|role| !role.policies().is_empty());
-    let (Some(wanted), Some((mine, total))) = (wanted, sizes.get_mut(&part.project)) else { return part };
-    let growth = size(wanted).saturating_sub(stands.as_ref().map_or(0, size));
-    if growth == 0 || (*mine + growth <= OUR_LIMIT && *total + growth <= TOTAL_LIMIT) {
-        *mine += growth;
-        *total += growth;
-    } else {
+    let (Some(wanted), Some(room)) = (wanted, rooms.get_mut(&part.project)) else { return part };
+    if !room.grows(size(wanted).saturating_sub(stands.as_ref().map_or(0, size))) {
         part.too_large = true;
         part.role = stands;
     }
@@ -178,8 +170,8 @@ fn size<T: Serialize>(value: &T) -> usize {
     serde_json::to_string(value).map_or(usize::MAX / 4, |text| text.len())
 }
 
-/// What stands in a project already: of ours that stays in any case, and in all.
-fn start(project: &AppProject, ours: &Ours, frozen: &BTreeSet<String>) -> (usize, usize) {
+/// The room in a project, with what stays in any case.
+fn room(project: &AppProject, ours: &Ours, frozen: &BTreeSet<String>) -> Room {
     let (mut mine, mut gone) = (0, 0);
     for role in project.roles().iter().filter(|r| ours.has(project, r)) {
         if frozen.contains(&role.name) {
@@ -188,7 +180,7 @@ fn start(project: &AppProject, ours: &Ours, frozen: &BTreeSet<String>) -> (usize
             gone += size(role);
         }
     }
-    (mine, size(&project.spec).saturating_sub(gone) + size(&project.status))
+    Room::new(mine, size(&project.spec).saturating_sub(gone) + size(&project.status), OUR_LIMIT)
 }
 
 /// The role that a grant wants in a project; and whether it may be too little because Applications cannot be seen.

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use futures::StreamExt;
-use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
@@ -21,7 +20,8 @@ use crate::cli::restore::duration;
 use crate::cli::{CliError, ServeArgs, load};
 use crate::cluster_io::api_server::about;
 use crate::cluster_io::own_rules::{NOWHERE, may, own_name, own_rules};
-use crate::cluster_io::{RequestError, request};
+use crate::cluster_io::review::attributes;
+use crate::cluster_io::{AT_ONCE, RequestError, request};
 use crate::config::InstanceConfig;
 use crate::exec::World;
 use crate::explain::State;
@@ -29,8 +29,6 @@ use crate::explain::installation::rights::{Needed, needed};
 use crate::explain::installation::{Instance, Observed, Wanted, explain};
 use crate::reconcile::{NotSeen, Seen};
 
-/// So many questions about single rights at once.
-const AT_ONCE: usize = 8;
 /// The time between two looks.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -80,7 +78,7 @@ pub async fn run(args: InstallationArgs) -> Result<ExitCode, CliError> {
     loop {
         let lacking = match &rights {
             None => None,
-            Some((text, failed)) => match own_name(&client).await {
+            Some((text, failed)) => match own_name(&client, "ask who we are").await {
                 Err(error) => Some(not_seen(&error)),
                 Ok(user) => Some(lacking(&client, needed(text, &user).map_err(failed)?).await.or_else(|error| not_seen(&error))),
             },
@@ -111,7 +109,12 @@ async fn lacking(client: &Client, needed: BTreeSet<Needed>) -> Result<Vec<Needed
         held.insert(namespace, rules);
     }
     let doubtful = needed.into_iter().filter(|one| !held.get(&place(one)).is_some_and(|rules| one.is_allowed_by(rules)));
-    let ask = |one: Needed| async move { may(client, attributes(&one)).await.map(|allowed| (!allowed).then_some(one)) };
+    let ask = |one: Needed| async move {
+        let (namespace, name) = (one.namespace.as_deref().unwrap_or_default(), one.name.as_deref().unwrap_or_default());
+        let asked = attributes(namespace, (&one.right.group, &one.right.resource, &one.right.verb), name);
+        let (allowed, _) = may(client, "ask for one right of our own", asked).await?;
+        Ok((!allowed).then_some(one))
+    };
     let doubtful: Vec<Needed> = doubtful.collect();
     let answers: Vec<Result<Option<Needed>, RequestError>> = futures::stream::iter(doubtful).map(ask).buffered(AT_ONCE).collect().await;
     Ok(answers.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
@@ -120,22 +123,6 @@ async fn lacking(client: &Client, needed: BTreeSet<Needed>) -> Result<Vec<Needed
 /// What is allowed there is allowed in the whole cluster.
 fn place(needed: &Needed) -> String {
     needed.namespace.clone().unwrap_or_else(|| NOWHERE.to_owned())
-}
-
-fn attributes(needed: &Needed) -> ResourceAttributes {
-    let (resource, subresource) = match needed.right.resource.split_once('/') {
-        None => (needed.right.resource.clone(), None),
-        Some((resource, sub)) => (resource.to_owned(), Some(sub.to_owned())),
-    };
-    ResourceAttributes {
-        namespace: needed.namespace.clone(),
-        group: Some(needed.right.group.clone()),
-        resource: Some(resource),
-        subresource,
-        verb: Some(needed.right.verb.clone()),
-        name: needed.name.clone(),
-        ..ResourceAttributes::default()
-    }
 }
 
 /// What the API server publishes of our kinds.

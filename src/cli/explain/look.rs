@@ -18,7 +18,7 @@ use crate::api::ExecAccess;
 use crate::argocd::{ARGOCD_CM, ARGOCD_CMD_PARAMS_CM, ARGOCD_RBAC_CM};
 use crate::cluster_io::api_server::about;
 use crate::cluster_io::review::{Asked, review};
-use crate::cluster_io::{RequestError, request};
+use crate::cluster_io::{AT_ONCE, RequestError, request};
 use crate::config::InstanceConfig;
 use crate::exec::World;
 use crate::exec::remote::Cluster;
@@ -31,8 +31,6 @@ use crate::reconcile::{NotSeen, Seen};
 pub(super) const ABSENT: u16 = 404;
 /// The HTTP status of what is not allowed.
 const FORBIDDEN: u16 = 403;
-/// So many questions about owners at once.
-const AT_ONCE: usize = 8;
 /// So many owners are asked about; a namespace may hold thousands.
 const OWNERS: usize = 64;
 

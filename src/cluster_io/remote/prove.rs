@@ -3,22 +3,18 @@
 use std::collections::BTreeMap;
 
 use futures::StreamExt;
-use k8s_openapi::api::authentication::v1::SelfSubjectReview;
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec, SubjectAccessReview, SubjectAccessReviewSpec,
-};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::PostParams;
 use kube::{Api, Client};
 
 use crate::api::RemoteRight;
-use crate::cluster_io::own_rules::{NOWHERE, own_rules};
-use crate::cluster_io::{RequestError, request};
+use crate::cluster_io::own_rules::{NOWHERE, may, own_name, own_rules};
+use crate::cluster_io::review::attributes;
+use crate::cluster_io::{AT_ONCE, RequestError, request};
 use crate::clusters::plan::Ask;
 use crate::clusters::proof::{Asked, Place, Proof, WIDE};
 use crate::live::rules::Right;
 
-/// As many questions at once.
-const AT_ONCE: usize = 8;
 /// As many single questions where an authorizer does not list its rules, and to find out who allows what is too much.
 const SINGLE: usize = 256;
 /// As many reviews of an identity that cannot be had here.
@@ -45,9 +41,7 @@ impl Unproven {
 /// When that could not be seen as a whole.
 pub async fn prove(client: &Client, ask: &Ask) -> Result<Proof, Unproven> {
     let failed = |error: RequestError| Unproven::of(&error);
-    let who: Api<SelfSubjectReview> = Api::all(client.clone());
-    let answer = request("ask the remote cluster who the credential is", who.create(&PostParams::default(), &SelfSubjectReview::default())).await;
-    let subject = answer.map_err(failed)?.status.and_then(|status| status.user_info?.username).unwrap_or_default();
+    let subject = own_name(client, "ask the remote cluster who the credential is").await.map_err(failed)?;
     let one = |(place, asked): (String, Asked)| async move {
         let mut seen = rules(client, &place).await?;
         if seen.incomplete.is_some() {
@@ -79,25 +73,11 @@ async fn rules(client: &Client, place: &str) -> Result<Place, RequestError> {
 }
 
 async fn single(client: &Client, place: &str, right: &Right) -> Result<(bool, String), RequestError> {
-    let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes(place, right)), ..SelfSubjectAccessReviewSpec::default() };
-    let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let question = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
-    let answer = request("ask the remote cluster whether the credential may do something", api.create(&PostParams::default(), &question)).await?;
-    let status = answer.status.unwrap_or_default();
-    Ok((status.allowed && status.denied != Some(true), status.reason.unwrap_or_default()))
+    may(client, "ask the remote cluster whether the credential may do something", asked_for(place, right)).await
 }
 
-fn attributes(place: &str, right: &Right) -> ResourceAttributes {
-    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let (resource, below) = right.resource.split_once('/').map_or((right.resource.as_str(), ""), |(resource, below)| (resource, below));
-    ResourceAttributes {
-        namespace: some(place),
-        group: some(&right.group),
-        resource: some(resource),
-        subresource: some(below),
-        verb: some(&right.verb),
-        ..ResourceAttributes::default()
-    }
+fn asked_for(place: &str, right: &Right) -> ResourceAttributes {
+    attributes(place, (&right.group, &right.resource, &right.verb), "")
 }
 
 /// What is held and must not be; some of it, where it is much.
@@ -136,7 +116,7 @@ pub async fn review(client: &Client, ask: &Ask, (user, group): (&str, &str)) -> 
         let spec = SubjectAccessReviewSpec {
             user: Some(user.to_owned()),
             groups: Some(vec![group.to_owned(), "system:authenticated".to_owned()]),
-            resource_attributes: Some(attributes(&place, &right)),
+            resource_attributes: Some(asked_for(&place, &right)),
             ..SubjectAccessReviewSpec::default()
         };
         let api: Api<SubjectAccessReview> = Api::all(client.clone());
