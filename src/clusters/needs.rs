@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::grant::Grant;
 use super::names::PROTECTED;
+use crate::exec::by_name::ByName;
 use crate::exec::exclusive::Others;
 use crate::exec::remote::Cluster;
 use crate::exec::{self, admission, server};
@@ -28,7 +29,7 @@ pub fn needs(seen: &exec::World, grant: &Grant, clock: Clock) -> Needs {
     let mut needs = Needs { unsure: seen.frozen().next().is_some() || seen.applications.is_err(), ..Needs::default() };
     needs.next = cases.iter().filter_map(|case| case.grant.as_ref()?.times.next_look(clock)).min();
     let denied = &seen.settings.limits.denied_namespaces;
-    for (index, reach) in server::reaches(seen, &cases) {
+    for (index, reach) in server::reaches(seen, &ByName::of(seen), &cases) {
         let Some(case) = cases.get(index) else { continue };
         for (cluster, namespaces) in &reach.remote {
             let is_meant = match cluster {

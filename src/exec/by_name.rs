@@ -9,6 +9,7 @@ use crate::argocd::kinds::Application;
 use crate::reconcile::selection::Applications;
 
 /// The Applications and namespaces of a world.
+#[derive(Debug)]
 pub struct ByName<'a> {
     all: &'a [Arc<Application>],
     named: BTreeMap<&'a str, Vec<&'a Application>>,
@@ -21,15 +22,19 @@ impl<'a> ByName<'a> {
     /// Of this world. Applications that cannot be seen are none.
     #[must_use]
     pub fn of(world: &'a World) -> Self {
-        let all = world.applications.as_deref().unwrap_or_default();
+        let alive =
+            |n: &'a Arc<k8s_openapi::api::core::v1::Namespace>| n.metadata.name.as_deref().filter(|_| n.metadata.deletion_timestamp.is_none());
+        let namespaces = world.namespaces.as_ref().ok().map(|all| all.iter().filter_map(alive).collect());
+        Self { namespaces, ..Self::applications(world.applications.as_deref().unwrap_or_default(), world.namespace()) }
+    }
+
+    /// Of these Applications, beside namespaces that cannot be seen.
+    pub(super) fn applications(all: &'a [Arc<Application>], own: &'a str) -> Self {
         let mut named: BTreeMap<&str, Vec<&Application>> = BTreeMap::new();
         for app in all {
             named.entry(app.metadata.name.as_deref().unwrap_or_default()).or_default().push(app);
         }
-        let alive =
-            |n: &'a Arc<k8s_openapi::api::core::v1::Namespace>| n.metadata.name.as_deref().filter(|_| n.metadata.deletion_timestamp.is_none());
-        let namespaces = world.namespaces.as_ref().ok().map(|all| all.iter().filter_map(alive).collect());
-        Self { all, named, namespaces, own: world.namespace() }
+        Self { all, named, namespaces: None, own }
     }
 
     /// The Applications that a selector means. By a name there are few of them, by a pattern all have to be looked at.

@@ -5,8 +5,8 @@
 //! Applications. In regex mode a line is anchored and its wildcards do not cross `/`, so that nothing has to be expanded.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
+use super::by_name::ByName;
 use super::grant::Grant;
 use super::world::World;
 use crate::argocd::kinds::Application;
@@ -24,7 +24,7 @@ pub struct Context<'a> {
     /// Whether Applications may live in other namespaces.
     pub elsewhere: bool,
     /// The live Applications; `None`: they cannot be seen.
-    pub applications: Option<&'a [Arc<Application>]>,
+    pub applications: Option<&'a ByName<'a>>,
     /// Whether `*` is the only wildcard that may be written: so it is in a project's role.
     pub stars_only: bool,
 }
@@ -32,12 +32,12 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// What decides in this world, under this policy.
     #[must_use]
-    pub fn of(world: &'a World, data: &policy::Data) -> Self {
+    pub fn of(world: &'a World, sorted: &'a ByName<'a>, data: &policy::Data) -> Self {
         Self {
             namespace: world.namespace(),
             mode: policy::match_mode(data),
             elsewhere: world.applications_elsewhere(),
-            applications: world.applications.as_deref().ok(),
+            applications: world.applications.is_ok().then_some(sorted),
             stars_only: false,
         }
     }
@@ -73,9 +73,7 @@ pub fn objects<'a>(selectors: impl IntoIterator<Item = &'a Applications>, contex
                     objects.insert(object);
                 }
                 None => match context.applications {
-                    Some(live) => objects.extend(
-                        live.iter().filter(|app| selects(selector, app, context.namespace)).filter_map(|app| object_of(app, context.namespace)),
-                    ),
+                    Some(live) => objects.extend(live.meant(selector).into_iter().filter_map(|app| object_of(app, context.namespace))),
                     None => blind = true,
                 },
             },
@@ -161,12 +159,15 @@ fn as_regex(selector: &Applications, context: Context<'_>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::tests::fixtures::{app, grant};
     use super::*;
 
     fn objects(applications: &str, mode: MatchMode, elsewhere: bool, live: &[Arc<Application>]) -> Vec<String> {
         let grant = grant(&format!("{{subjects: [{{kind: Group, name: g}}], applications: {applications}}}"));
-        let context = Context { namespace: "argocd", mode, elsewhere, applications: Some(live), stars_only: false };
+        let live = ByName::applications(live, "argocd");
+        let context = Context { namespace: "argocd", mode, elsewhere, applications: Some(&live), stars_only: false };
         let lines = render(&grant, context).lines;
         let fields = lines.iter().map(|l| csv::fields(l).unwrap());
         fields.filter(|f| f[0] == "p" && f[2].contains("exec")).map(|f| f[4].clone()).collect()
@@ -208,6 +209,7 @@ mod tests {
     #[test]
     fn where_only_stars_may_be_written_other_wildcards_become_names() {
         let live = [app("argocd", "shop", "web-1"), app("argocd", "shop", "web-22")];
+        let live = ByName::applications(&live, "argocd");
         let of = |apps: &str| {
             let grant = grant(&format!("{{subjects: [{{kind: Group, name: g}}], applications: {apps}}}"));
             let context = Context { namespace: "argocd", mode: MatchMode::Glob, elsewhere: false, applications: Some(&live), stars_only: true };

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::admission::{self, Case};
+use super::by_name::ByName;
 use super::confinement::{self, Confinement};
 use super::debts::{self, Debt};
 use super::exclusive::Others;
@@ -221,11 +222,12 @@ pub(super) struct Folded {
 
 pub(super) fn fold(world: &World, cases: &[Case], others: &Others<'_>, now: jiff::Timestamp) -> Folded {
     let at = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let mut reaches = server::reaches(world, cases);
+    let sorted = ByName::of(world);
+    let mut reaches = server::reaches(world, &sorted, cases);
     let debts = debts::debts(world, cases);
     let mut confinement = confinement::fold(world, cases, &mut reaches, &debts, now);
-    let (policy_wanted, mut policy) = policy::fold(world, cases);
-    let (project_wanted, in_projects) = project::fold(world, cases);
+    let (policy_wanted, mut policy) = policy::fold(world, &sorted, cases);
+    let (project_wanted, in_projects) = project::fold(world, &sorted, cases);
     policy.extend(in_projects);
     let (server_wanted, mut server) = server::fold(world, reaches);
     remote_proof::complete(world, cases, Clock::new(now, world.server_ahead), &mut server);

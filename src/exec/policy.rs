@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Map, Value, json};
 
 use super::admission::{Case, frozen_keys, is_our_key, key_of};
+use super::by_name::ByName;
 use super::grant::Grant;
 use super::lines::{self, Context, Lines};
 use super::room::{Room, TOTAL_LIMIT};
@@ -51,7 +52,7 @@ impl Desired {
 
 /// What the layer wants, and what it says to each object in effect (by its index among the cases).
 #[must_use]
-pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOutlook>) {
+pub fn fold(world: &World, sorted: &ByName<'_>, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOutlook>) {
     let data = match world.policy() {
         Ok(data) => data,
         Err(not_seen) => {
@@ -62,7 +63,7 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOut
         }
     };
     let foreign: Data = data.iter().filter(|(k, _)| !is_our_key(k)).map(|(k, v)| (k.clone(), v.clone())).collect();
-    let desired = desired(world, cases, &data, &foreign);
+    let desired = desired(world, sorted, cases, &data, &foreign);
     let mut keys: BTreeMap<String, (Vec<String>, String)> =
         desired.values().filter(|(_, d)| !d.lines.is_empty()).map(|(k, d)| (k.clone(), (d.lines.clone(), d.text.clone()))).collect();
     for key in frozen_keys(world) {
@@ -80,8 +81,8 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOut
     (wanted, outlooks)
 }
 
-fn desired(world: &World, cases: &[Case], data: &Data, foreign: &Data) -> BTreeMap<usize, (String, Desired)> {
-    let context = Context::of(world, data);
+fn desired(world: &World, sorted: &ByName<'_>, cases: &[Case], data: &Data, foreign: &Data) -> BTreeMap<usize, (String, Desired)> {
+    let context = Context::of(world, sorted, data);
     let frozen = frozen_keys(world);
     let mut all = BTreeMap::new();
     for (index, case) in cases.iter().enumerate().filter(|(_, c)| c.effective) {

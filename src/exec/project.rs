@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::admission::{Case, is_our_key};
+use super::by_name::ByName;
 use super::grant::{Grant, is_project_role_name, project_role_name};
 use super::lines::{self, Context};
 use super::policy::{self, PolicyOutlook};
@@ -93,7 +94,7 @@ fn tokens(project: &AppProject) -> impl Iterator<Item = &String> {
 
 /// What the layer wants, and what it says to each object in effect that it serves (by the object's index among the cases).
 #[must_use]
-pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOutlook>) {
+pub fn fold(world: &World, sorted: &ByName<'_>, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOutlook>) {
     let mut wanted = Wanted::default();
     let served = |c: &Case| c.effective && c.grant.as_ref().is_some_and(|g| g.target == PolicyTarget::Project);
     let served: Vec<(usize, &Case)> = cases.iter().enumerate().filter(|(_, c)| served(c)).collect();
@@ -106,7 +107,7 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOut
     };
     let ours = Ours::of(world);
     let frozen: BTreeSet<String> = world.frozen().map(|u| project_role_name(&u.metadata)).collect();
-    let parts = if served.is_empty() { BTreeMap::new() } else { desired(world, &served, &frozen) };
+    let parts = if served.is_empty() { BTreeMap::new() } else { desired(world, sorted, &served, &frozen) };
     let obstacle = if served.is_empty() { None } else { obstacle(world) };
     let mut hindered: BTreeMap<&str, Verdict> = BTreeMap::new();
     let tracking = world.tracking();
@@ -130,13 +131,13 @@ pub fn fold(world: &World, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOut
 
 /// What each object wants in each project. What stands already and is still declared keeps its place, whatever others write beside it; of what
 /// comes anew the older objects are first.
-fn desired(world: &World, served: &[(usize, &Case)], frozen: &BTreeSet<String>) -> BTreeMap<usize, Vec<Part>> {
+fn desired(world: &World, sorted: &ByName<'_>, served: &[(usize, &Case)], frozen: &BTreeSet<String>) -> BTreeMap<usize, Vec<Part>> {
     let data = world.policy().unwrap_or_default();
     // Argo CD's project rules allow no anchor, and without one a regular expression means more than it says.
     if match_mode(&data) == MatchMode::Regex {
         return BTreeMap::new();
     }
-    let context = Context { stars_only: true, ..Context::of(world, &data) };
+    let context = Context { stars_only: true, ..Context::of(world, sorted, &data) };
     let ours = Ours::of(world);
     let mut rooms: BTreeMap<String, Room> = BTreeMap::new();
     let mut all: BTreeMap<usize, Vec<(Part, Option<ProjectRole>)>> = BTreeMap::new();

@@ -152,10 +152,10 @@ pub fn server(world: &World) -> Result<Server, Verdict> {
 
 /// Where each object in effect needs argocd-server to exec (by the object's index among the cases).
 #[must_use]
-pub fn reaches(world: &World, cases: &[Case]) -> BTreeMap<usize, Reach> {
-    let (server, sorted) = (server(world).ok(), ByName::of(world));
+pub fn reaches(world: &World, sorted: &ByName<'_>, cases: &[Case]) -> BTreeMap<usize, Reach> {
+    let server = server(world).ok();
     let in_effect = cases.iter().enumerate().filter(|(_, c)| c.effective);
-    in_effect.filter_map(|(i, c)| Some((i, reach(world, &sorted, c.grant.as_ref()?, server.as_ref())))).collect()
+    in_effect.filter_map(|(i, c)| Some((i, reach(world, sorted, c.grant.as_ref()?, server.as_ref())))).collect()
 }
 
 /// What cannot be computed is frozen: nothing is taken away on half a sight, and nothing is added.
