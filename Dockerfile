@@ -5,12 +5,14 @@
 # and install the chart with image.repository=REGISTRY/argocd-access-operator.
 
 FROM rust:1.95-alpine AS build
-# For the parts of the TLS library that are C and assembler.
-RUN apk add --no-cache musl-dev
+# For the parts of the TLS library that are C and assembler, and for the allocator, which is C.
+RUN apk add --no-cache make musl-dev
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 COPY src src
-RUN cargo build --release --locked --bin argocd-access
+# An arm64 kernel may have pages of 64 KiB, and the allocator has to know the largest.
+RUN if [ "$(uname -m)" = aarch64 ]; then export JEMALLOC_SYS_WITH_LG_PAGE=16; fi; cargo build --release --locked --bin argocd-access
 
 FROM scratch
 COPY --from=build /src/target/release/argocd-access /argocd-access

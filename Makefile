@@ -103,7 +103,7 @@ image: ## the operator's image for amd64 and arm64, static and without a contain
 image.run = tests/tools/image/build
 
 image-test: ## what make image wrote runs as its own read-only root file system, against a real API server; needs root
-image-test.run = $(need_tools) && $(guard) $(CARGO) test --locked --test image -- --ignored --nocapture
+image-test.run = $(need_tools) && tests/tools/debian fetch qemu-aarch64-static && $(guard) $(CARGO) test --locked --test image -- --ignored --nocapture
 
 soak: ## 100,000 changes with the release build, while memory and open files stay level; SOAK_CHANGES says another number
 # Half an hour and more, so it is no part of make test, which makes some thousand.

@@ -14,9 +14,9 @@ use super::apply;
 use crate::reconcile::told::Told;
 use crate::reconcile::unreadable::Unreadable;
 
-/// The object, or what can be read of it.
+/// The object, or what can be read of it, which is larger and rare.
 #[derive(Clone, Debug)]
-pub struct Declared<K>(pub Result<Arc<K>, Unreadable>);
+pub struct Declared<K>(pub Result<Arc<K>, Box<Unreadable>>);
 
 impl<'de, K: apply::Declared + Told<Status: DeserializeOwned>> Deserialize<'de> for Declared<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -25,7 +25,7 @@ impl<'de, K: apply::Declared + Told<Status: DeserializeOwned>> Deserialize<'de> 
             Ok(access) => Ok(Arc::new(access)),
             Err(error) => {
                 let PartialObjectMeta { metadata, .. } = PartialObjectMeta::<K>::deserialize(&object).map_err(D::Error::custom)?;
-                Err(Unreadable::new::<K::Status>(metadata, error.to_string(), &object))
+                Err(Box::new(Unreadable::new::<K::Status>(metadata, error.to_string(), &object)))
             }
         }))
     }

@@ -4,7 +4,7 @@
 //! grant or a withdrawal, and the audit trail has its line in the log by then.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -28,6 +28,10 @@ const LANES: usize = 2;
 /// So many wait in each lane; an Event that comes then is lost. Each is about a kilobyte.
 const WAITING: usize = 4096;
 
+/// A recorder keeps what it has published, two kilobytes each, to make one Event of several that are the same; after so many, another one
+/// begins anew.
+const RECORDED: usize = 128;
+
 /// So long is waited for the last ones at the end of a process.
 pub const AT_THE_END: Duration = Duration::from_secs(2);
 
@@ -37,7 +41,9 @@ type Letter = BoxFuture<'static, ()>;
 #[derive(Clone)]
 pub struct Events {
     client: Client,
-    recorder: Recorder,
+    reporter: Reporter,
+    /// And how much it has been given.
+    recorder: Arc<Mutex<(Recorder, usize)>>,
     lanes: Arc<[mpsc::Sender<Letter>]>,
     /// How many are on their way.
     waiting: Arc<watch::Sender<usize>>,
@@ -47,7 +53,8 @@ impl Events {
     /// Starts to send what is put here. `controller` is who reports the transitions, `pod` which of its processes.
     #[must_use]
     pub fn start(client: Client, controller: &str, pod: Option<String>) -> Self {
-        let recorder = Recorder::new(client.clone(), Reporter { controller: controller.to_owned(), instance: pod });
+        let reporter = Reporter { controller: controller.to_owned(), instance: pod };
+        let recorder = Arc::new(Mutex::new((Recorder::new(client.clone(), reporter.clone()), 0)));
         let waiting = Arc::new(watch::Sender::new(0_usize));
         let lane = || {
             let (lane, mut letters) = mpsc::channel::<Letter>(WAITING);
@@ -62,12 +69,12 @@ impl Events {
             lane
         };
         let lanes = (0..LANES).map(|_| lane()).collect();
-        Self { client, recorder, lanes, waiting }
+        Self { client, reporter, recorder, lanes, waiting }
     }
 
     /// Puts the Event of a transition here.
     pub fn transition<K: Declared>(&self, object: &Arc<K>, event: Event) {
-        let (recorder, regarding, what) = (self.recorder.clone(), object.object_ref(&()), what(object.as_ref()));
+        let (recorder, regarding, what) = (self.recorder(), object.object_ref(&()), what(object.as_ref()));
         let letter = async move {
             if let Err(error) = request(what, recorder.publish(&event, &regarding)).await {
                 tracing::warn!(error = %error.chain(), "an Event was not published");
@@ -100,6 +107,15 @@ impl Events {
             }
         };
         self.put(object.as_ref(), Box::pin(letter));
+    }
+
+    fn recorder(&self) -> Recorder {
+        let mut current = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.1 == RECORDED {
+            *current = (Recorder::new(self.client.clone(), self.reporter.clone()), 0);
+        }
+        current.1 += 1;
+        current.0.clone()
     }
 
     fn put<K: Declared>(&self, object: &K, letter: Letter) {
@@ -175,6 +191,16 @@ mod tests {
         let began = tokio::time::Instant::now();
         events.flush(Duration::from_secs(2)).await;
         assert_eq!(began.elapsed().as_secs(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_recorders_keep_does_not_grow_with_what_is_told() {
+        let events = nowhere();
+        for _ in 0..3 * RECORDED {
+            drop(events.recorder());
+            assert!(events.recorder.lock().unwrap().1 <= RECORDED);
+        }
+        assert_eq!(events.recorder.lock().unwrap().1, RECORDED, "and many of one object come to the same one");
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,13 +6,14 @@
 //! A watch that is taken up again says nothing until something changes, so after a failure it would not be known to work. Each failure ends
 //! it, and as soon as the API server takes one again its next life begins with a list.
 
+use std::cmp::Ordering;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use kube::api::{ListParams, WatchParams};
+use kube::api::{ListParams, ObjectMeta, WatchParams};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, Lookup, Store};
 use kube::runtime::utils::Backoff;
@@ -202,9 +203,13 @@ where
             return Ok(Vec::new());
         }
         let mut all = self.store.state();
-        all.sort_by_cached_key(|o| (o.meta().namespace.clone(), o.meta().name.clone()));
+        all.sort_by(|one, other| by_name(one.meta(), other.meta()));
         Ok(all)
     }
+}
+
+fn by_name(one: &ObjectMeta, other: &ObjectMeta) -> Ordering {
+    (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name))
 }
 
 /// Why a watch ended.

@@ -4,8 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::outlook::Outlook;
 use super::plan::LAYERS;
-use crate::api::ClusterAccessStatus;
 use crate::api::conditions::{ConditionType, Reason, State, Verdict, condition};
+use crate::api::{ClusterAccess, ClusterAccessStatus};
 use crate::live::status::failed;
 use crate::reconcile::plan::Failures;
 use crate::reconcile::write::Layer;
@@ -15,10 +15,9 @@ const NAMESPACES: usize = 256;
 /// So many rights, and objects that are left.
 const RIGHTS: usize = 64;
 
-/// Makes the status that follows from the earlier one.
+/// Makes the status that follows from the earlier one, which is that of `access`.
 #[must_use]
-pub fn status(outlook: &Outlook, failures: &Failures, now: &Time) -> ClusterAccessStatus {
-    let access = &outlook.access;
+pub fn status(outlook: &Outlook, access: &ClusterAccess, failures: &Failures, now: &Time) -> ClusterAccessStatus {
     let empty = ClusterAccessStatus::default();
     let before = access.status.as_ref().unwrap_or(&empty);
     let mut parts = vec![

@@ -23,7 +23,8 @@ impl Told for ClusterAccess {
             timeless(&mut status.conditions);
             status
         };
-        without_times(before) == without_times(now)
+        // Mostly they are, and nothing has to be copied to see it.
+        before == now || without_times(before) == without_times(now)
     }
 
     fn saying(generation: Option<i64>, conditions: Vec<Condition>) -> ClusterAccessStatus {

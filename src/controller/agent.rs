@@ -16,7 +16,7 @@ use crate::cluster_io::review::{Asked, questions};
 use crate::cluster_io::snapshot::{AgentWatches, Outside};
 use crate::cluster_io::watch::Probe;
 use crate::live::review::{self, Question, Reviews};
-use crate::live::{self, Outlook, Plan, World, status};
+use crate::live::{self, Plan, World, status};
 use crate::reconcile::plan::Prepared;
 use crate::reconcile::told::find;
 use crate::reconcile::{Applied, Failures, Kind, Seen, Target};
@@ -155,8 +155,7 @@ impl Keeper for AgentKeeper {
 
     fn status(&self, plan: &Plan<Applied>, index: usize, object: &Arc<LiveResourceAccess>, failures: &Failures, now: &Time) -> Verdict<Self> {
         let Some(outlook) = plan.outlooks.get(index) else { return (object.status.clone().unwrap_or_default(), false) };
-        let outlook = Outlook { access: Arc::clone(object), ..outlook.clone() };
-        let status = status::status(&outlook, plan, &self.reviews, failures, now);
+        let status = status::status(outlook, object, plan, &self.reviews, failures, now);
         let granted = find(&status.conditions, ConditionType::RBACApplied).is_some_and(|c| c.status == "True");
         let proven = find(&status.conditions, ConditionType::AccessProven);
         let open = proven.is_some_and(|c| c.reason == Reason::Denied.as_str() || c.reason == Reason::NotChecked.as_str());

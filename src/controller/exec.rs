@@ -14,7 +14,7 @@ use crate::cluster_io::review::{Asked, reviews};
 use crate::cluster_io::snapshot::{ExecWatches, Outside};
 use crate::cluster_io::watch::Probe;
 use crate::exec::status::{self, Review, Reviews};
-use crate::exec::{self, Outlook, Plan, World};
+use crate::exec::{self, Plan, World};
 use crate::reconcile::plan::Prepared;
 use crate::reconcile::{Applied, Failures, Kind, Seen, Target};
 
@@ -108,10 +108,9 @@ impl Keeper for ExecKeeper {
 
     fn status(&self, plan: &Plan<Applied>, index: usize, object: &Arc<ExecAccess>, failures: &Failures, now: &Time) -> Verdict<Self> {
         let Some(outlook) = plan.outlooks.get(index) else { return (object.status.clone().unwrap_or_default(), false) };
-        let outlook = Outlook { access: Arc::clone(object), ..outlook.clone() };
         let none = Reviews::new();
         let reviews = self.reviewed.as_ref().map_or(&none, |(_, reviews)| reviews);
-        let status = status::status(&outlook, &plan.instance, reviews, failures, now);
+        let status = status::status(outlook, object, &plan.instance, reviews, failures, now);
         let waits = status.server.iter().flat_map(|s| &s.namespaces).any(|n| n.granted_by_us && n.allowed != Some(true));
         (status, waits)
     }

@@ -16,7 +16,7 @@ use crate::cluster_io::recent::Recent;
 use crate::cluster_io::snapshot::{Outside, PrincipalWatches};
 use crate::cluster_io::watch::Probe;
 use crate::live::principal::answers::{Answer, Answers, Tried};
-use crate::live::principal::{self, Outlook, Plan, World, status};
+use crate::live::principal::{self, Plan, World, status};
 use crate::reconcile::plan::Prepared;
 use crate::reconcile::{Applied, Failures, Kind, Seen, Target};
 
@@ -144,8 +144,7 @@ impl Keeper for PrincipalKeeper {
 
     fn status(&self, plan: &Plan<Applied>, index: usize, object: &Arc<LiveResourceAccess>, failures: &Failures, now: &Time) -> Verdict<Self> {
         let Some(outlook) = plan.outlooks.get(index) else { return (object.status.clone().unwrap_or_default(), false) };
-        let outlook = Outlook { access: Arc::clone(object), ..outlook.clone() };
-        (status::status(&outlook, plan, &self.answers(), failures, now), false)
+        (status::status(outlook, object, plan, &self.answers(), failures, now), false)
     }
 }
 

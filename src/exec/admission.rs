@@ -15,6 +15,7 @@ use crate::argocd::policy::{self, Mentions};
 use crate::argocd::{accounts, project, versions};
 use crate::reconcile::active::{Circumstances, Standing, age, stand};
 use crate::reconcile::clock::Clock;
+use crate::reconcile::seen;
 use crate::reconcile::stop;
 
 /// The prefix of our keys in argocd-rbac-cm; the whole prefix is ours.
@@ -114,7 +115,7 @@ fn instance_refusal(world: &World) -> Option<Verdict> {
     }
     let settings = world.argocd_cm.as_ref().ok().map(|cm| crate::reconcile::seen::data(cm.as_deref()))?;
     // Only with anonymous access does it matter what the default role may do, and only then is the policy read for it.
-    if !accounts::anonymous(&settings) {
+    if !accounts::anonymous(settings) {
         return None;
     }
     exclusive::is_open_to_everybody(world).then(|| {
@@ -134,19 +135,19 @@ struct Foreign {
 impl Foreign {
     fn of(world: &World) -> Self {
         // What cannot be seen is empty here; without sight of it the policy layer writes nothing that widens.
-        let data = world.policy().unwrap_or_default();
+        let data = world.policy().unwrap_or(&seen::NO_DATA);
         let projects = world.projects.as_deref().unwrap_or_default();
         let ours = Ours::of(world);
         let roles = || projects.iter().flat_map(|p| p.roles().iter().filter(|r| !ours.has(p, r)));
         let project_lines: Vec<&str> = roles().flat_map(|r| r.policies().iter().map(String::as_str)).collect();
         // The role of an object that cannot be read is nobody else's to take.
         let frozen = frozen_keys(world);
-        let texts = policy::texts(&data).filter(|(key, _)| !is_our_key(key) || frozen.contains(*key)).map(|(_, text)| text);
+        let texts = policy::texts(data).filter(|(key, _)| !is_our_key(key) || frozen.contains(*key)).map(|(_, text)| text);
         Self {
             mentions: Mentions::collect(texts.chain(project_lines)),
             project_groups: roles().flat_map(|r| r.groups().iter().map(|g| project::group_name(g).to_owned())).collect(),
-            default_role: policy::default_role(&data).map(ToOwned::to_owned),
-            scopes: policy::scopes(&data),
+            default_role: policy::default_role(data).map(ToOwned::to_owned),
+            scopes: policy::scopes(data),
         }
     }
 

@@ -30,7 +30,7 @@ pub struct Exclusive {
     /// `Exclusive`.
     pub verdict: Verdict,
     /// Some of those who may, the widest first, and how many there are in all; `None`: not known.
-    pub undeclared: Option<(Vec<UndeclaredGrant>, usize)>,
+    pub undeclared: Option<(Arc<[UndeclaredGrant]>, usize)>,
 }
 
 /// What others have written, without what is ours.
@@ -41,7 +41,7 @@ fn foreign(world: &World, projects: &[Arc<AppProject>]) -> Result<(Policy, Optio
         let found = projects.iter().find(|p| p.name() == project);
         found.is_none_or(|p| p.roles().iter().filter(|r| r.name == role).any(|r| !ours.has(p, r)))
     };
-    let (policy, broken) = Policy::of(&data, projects.iter().map(AsRef::as_ref), |key| !is_our_key(key), is_theirs);
+    let (policy, broken) = Policy::of(data, projects.iter().map(AsRef::as_ref), |key| !is_our_key(key), is_theirs);
     Ok((policy, broken.map(|b| b.to_string())))
 }
 
@@ -89,7 +89,7 @@ fn look(world: &World) -> Exclusive {
         );
     }
     let holders = policy.holders("exec", "create");
-    let admin = accounts::local(&settings, ADMIN) == Account::On;
+    let admin = accounts::local(settings, ADMIN) == Account::On;
     let mut all: Vec<UndeclaredGrant> = Vec::new();
     all.extend(is_open(&policy, &holders).map(|holder| grant("(everybody)", holder)));
     let is_somebody = |name: &str| accounts::is_somebody(world.projects.iter().flatten().map(AsRef::as_ref), name);
@@ -98,7 +98,7 @@ fn look(world: &World) -> Exclusive {
     let count = all.len();
     let verdict = verdict(&all, admin);
     all.truncate(SHOWN);
-    Exclusive { verdict, undeclared: Some((all, count)) }
+    Exclusive { verdict, undeclared: Some((all.into(), count)) }
 }
 
 fn verdict(all: &[UndeclaredGrant], admin: bool) -> Verdict {

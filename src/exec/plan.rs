@@ -109,7 +109,7 @@ pub struct Outlook {
     /// `Exclusive`.
     pub exclusive: Option<Verdict>,
     /// Who else may open terminals, and how many there are in all.
-    pub undeclared: Option<(Vec<UndeclaredGrant>, usize)>,
+    pub undeclared: Option<(Arc<[UndeclaredGrant]>, usize)>,
     /// `Confined`.
     pub confined: Option<Verdict>,
     /// `ClockSynced`, for an object with time limits.

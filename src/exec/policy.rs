@@ -63,7 +63,7 @@ pub fn fold(world: &World, sorted: &ByName<'_>, cases: &[Case]) -> (Wanted, BTre
         }
     };
     let foreign: Data = data.iter().filter(|(k, _)| !is_our_key(k)).map(|(k, v)| (k.clone(), v.clone())).collect();
-    let desired = desired(world, sorted, cases, &data, &foreign);
+    let desired = desired(world, sorted, cases, data, &foreign);
     let mut keys: BTreeMap<String, (Vec<String>, String)> =
         desired.values().filter(|(_, d)| !d.lines.is_empty()).map(|(k, d)| (k.clone(), (d.lines.clone(), d.text.clone()))).collect();
     for key in frozen_keys(world) {
@@ -76,8 +76,8 @@ pub fn fold(world: &World, sorted: &ByName<'_>, cases: &[Case]) -> (Wanted, BTre
         let blind = world.projects.as_ref().err().map(ToString::to_string);
         blind.or_else(|| world.undecided()).map(|why| Verdict::unknown(Reason::NotReadable, why))
     });
-    let wanted = writes(world, &data, &keys, obstacle.is_none());
-    let outlooks = desired.iter().map(|(index, (key, d))| (*index, outlook(world, cases, *index, key, d, &data, obstacle.as_ref()))).collect();
+    let wanted = writes(world, data, &keys, obstacle.is_none());
+    let outlooks = desired.iter().map(|(index, (key, d))| (*index, outlook(world, cases, *index, key, d, data, obstacle.as_ref()))).collect();
     (wanted, outlooks)
 }
 

@@ -29,7 +29,7 @@ use crate::argocd::policy::{MatchMode, match_mode};
 use crate::argocd::project;
 use crate::ownership::managed_fields;
 use crate::reconcile::Surroundings;
-use crate::reconcile::seen::uid;
+use crate::reconcile::seen::{NO_DATA, uid};
 use crate::reconcile::shared;
 use crate::reconcile::write::{Action, Direction, Kind, Layer, Target, Wanted, Write};
 
@@ -132,12 +132,12 @@ pub fn fold(world: &World, sorted: &ByName<'_>, cases: &[Case]) -> (Wanted, BTre
 /// What each object wants in each project. What stands already and is still declared keeps its place, whatever others write beside it; of what
 /// comes anew the older objects are first.
 fn desired(world: &World, sorted: &ByName<'_>, served: &[(usize, &Case)], frozen: &BTreeSet<String>) -> BTreeMap<usize, Vec<Part>> {
-    let data = world.policy().unwrap_or_default();
+    let data = world.policy().unwrap_or(&NO_DATA);
     // Argo CD's project rules allow no anchor, and without one a regular expression means more than it says.
-    if match_mode(&data) == MatchMode::Regex {
+    if match_mode(data) == MatchMode::Regex {
         return BTreeMap::new();
     }
-    let context = Context { stars_only: true, ..Context::of(world, sorted, &data) };
+    let context = Context { stars_only: true, ..Context::of(world, sorted, data) };
     let ours = Ours::of(world);
     let mut rooms: BTreeMap<String, Room> = BTreeMap::new();
     let mut all: BTreeMap<usize, Vec<(Part, Option<ProjectRole>)>> = BTreeMap::new();
@@ -220,7 +220,7 @@ fn obstacle(world: &World) -> Option<Verdict> {
         Ok(data) => data,
         Err(not_seen) => return Some(Verdict::unknown(Reason::NotReadable, not_seen.to_string())),
     };
-    if match_mode(&data) == MatchMode::Regex {
+    if match_mode(data) == MatchMode::Regex {
         let message = "policy.matchMode is regex, and Argo CD allows no anchored pattern in a project's role: shop/web would also mean shop/webhooks. Use policyTarget: Global, or the match mode glob";
         return Some(Verdict::no(Reason::Unsupported, message));
     }

@@ -10,7 +10,7 @@ use super::server::ServerOutlook;
 use super::{remote, remote_proof};
 use crate::api::conditions::{ConditionType, Reason, State, Verdict, condition, shorten};
 use crate::api::status::{InstanceStatus, NamespaceVerdict, ServerStatus};
-use crate::api::{ExecAccessStatus, INSTANCE_LABEL};
+use crate::api::{ExecAccess, ExecAccessStatus, INSTANCE_LABEL};
 pub use crate::reconcile::plan::Answer;
 use crate::reconcile::withheld::Withheld;
 use crate::reconcile::{Failures, Layer};
@@ -56,10 +56,16 @@ pub fn missing(review: &Review, instance: &InstanceStatus) -> Vec<&'static str> 
     missing
 }
 
-/// Makes the status that follows from the earlier one.
+/// Makes the status that follows from the earlier one, which is that of `access`.
 #[must_use]
-pub fn status(outlook: &Outlook, instance: &InstanceStatus, reviews: &Reviews, failures: &Failures, now: &Time) -> ExecAccessStatus {
-    let access = &outlook.access;
+pub fn status(
+    outlook: &Outlook,
+    access: &ExecAccess,
+    instance: &InstanceStatus,
+    reviews: &Reviews,
+    failures: &Failures,
+    now: &Time,
+) -> ExecAccessStatus {
     let empty = ExecAccessStatus::default();
     let before = access.status.as_ref().unwrap_or(&empty);
     let (server_verdict, server) = match &outlook.server {
@@ -105,7 +111,7 @@ pub fn status(outlook: &Outlook, instance: &InstanceStatus, reviews: &Reviews, f
         grant: None,
         next_transition: outlook.next_transition.map(Time),
         sessions_may_remain: outlook.sessions_may_remain.map(Time),
-        undeclared_grants: outlook.undeclared.as_ref().map(|(some, _)| some.clone()).unwrap_or_default(),
+        undeclared_grants: outlook.undeclared.as_ref().map(|(some, _)| some.to_vec()).unwrap_or_default(),
         undeclared_grant_count: outlook.undeclared.as_ref().map(|(_, count)| i64::try_from(*count).unwrap_or(i64::MAX)),
         changes: outlook.changes.clone(),
     }

@@ -196,7 +196,7 @@ impl World {
     pub fn server(&self) -> Seen<Result<Server, NoServer>> {
         let deployments = self.deployments.as_ref().map_err(Clone::clone)?;
         let params = self.params_cm.as_ref().ok().map(|cm| data(cm.as_deref()));
-        Ok(instance::find_server(deployments.iter().map(AsRef::as_ref), params.as_ref()))
+        Ok(instance::find_server(deployments.iter().map(AsRef::as_ref), params))
     }
 
     /// Whether Applications may live in other namespaces. Without sight of argocd-server the careful answer is yes: patterns are expanded,
@@ -226,7 +226,7 @@ impl World {
     ///
     /// # Errors
     /// When it cannot be seen.
-    pub fn policy(&self) -> Seen<policy::Data> {
+    pub fn policy(&self) -> Seen<&policy::Data> {
         self.rbac_cm.as_ref().map(|cm| data(cm.as_deref())).map_err(Clone::clone)
     }
 }

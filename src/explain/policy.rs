@@ -82,7 +82,7 @@ pub fn look(question: &Question, observed: &Observed) -> Link {
     };
     let unseen = observed.world.projects.as_ref().err();
     let projects = observed.world.projects.iter().flatten().map(|p| p.as_ref().clone()).collect();
-    let texts = Texts { data: data(config_map), projects };
+    let texts = Texts { data: data(config_map).clone(), projects };
     let policy = match Policy::new(&texts.data, &texts.projects) {
         Ok(policy) => policy,
         Err(broken) => {

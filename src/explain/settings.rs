@@ -48,7 +48,7 @@ pub fn look(observed: &Observed) -> Link {
         Ok(Some(config_map)) => config_map.as_ref(),
     };
     let settings = data(Some(config_map));
-    label(world, config_map).or_else(|| flag(observed, config_map, &settings)).unwrap_or_else(|| shells(observed, config_map, &settings))
+    label(world, config_map).or_else(|| flag(observed, config_map, settings)).unwrap_or_else(|| shells(observed, config_map, settings))
 }
 
 /// Without its label Argo CD does not see it.

@@ -243,7 +243,7 @@ fn found(world: &World, basis: &Basis<'_>) -> AgentInstanceStatus {
         agent_version: agent.and_then(|a| a.version.clone()),
         agent_mode: agent.and_then(|a| a.managed).map(|managed| if managed { "Managed" } else { "Autonomous" }.to_owned()),
         mapping: agent.and_then(|a| a.by_destination).map(|by| if by { "Destination" } else { "Namespace" }.to_owned()),
-        tracking: settings.map(|settings| super::agent::tracking(Some(&settings)).to_owned()),
+        tracking: settings.map(|settings| super::agent::tracking(Some(settings)).to_owned()),
         kubernetes_version: world.kubernetes_version.clone(),
     }
 }

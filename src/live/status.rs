@@ -5,9 +5,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::outlook::Outlook;
 use super::plan::Plan;
 use super::review::{self, Reviews};
-use crate::api::LiveResourceAccessStatus;
 use crate::api::conditions::{ConditionType, Reason, Verdict, condition};
 use crate::api::live_status::{ApplicationCount, NamespaceGrant};
+use crate::api::{LiveResourceAccess, LiveResourceAccessStatus};
 use crate::reconcile::plan::{Applied, Failures};
 use crate::reconcile::write::Layer;
 
@@ -15,10 +15,16 @@ const NAMESPACES: usize = 256;
 const NOT_GRANTED: usize = 64;
 const EXCESS: usize = 64;
 
-/// Makes the status that follows from the earlier one.
+/// Makes the status that follows from the earlier one, which is that of `access`.
 #[must_use]
-pub fn status(outlook: &Outlook, plan: &Plan<Applied>, reviews: &Reviews, failures: &Failures, now: &Time) -> LiveResourceAccessStatus {
-    let access = &outlook.access;
+pub fn status(
+    outlook: &Outlook,
+    access: &LiveResourceAccess,
+    plan: &Plan<Applied>,
+    reviews: &Reviews,
+    failures: &Failures,
+    now: &Time,
+) -> LiveResourceAccessStatus {
     let empty = LiveResourceAccessStatus::default();
     let before = access.status.as_ref().unwrap_or(&empty);
     let (proven, (confined, mut excess)) = if let Some(blind) = outlook.blind.as_ref().filter(|_| outlook.effective) {

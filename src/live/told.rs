@@ -29,7 +29,8 @@ impl Told for LiveResourceAccess {
             }
             status
         };
-        without_times(before) == without_times(now)
+        // Mostly they are, and nothing has to be copied to see it.
+        before == now || without_times(before) == without_times(now)
     }
 
     fn saying(generation: Option<i64>, conditions: Vec<Condition>) -> LiveResourceAccessStatus {

@@ -39,10 +39,13 @@ pub fn is_ours(meta: &ObjectMeta, instance: &str) -> bool {
     meta.labels.as_ref().is_some_and(|l| l.get(INSTANCE_LABEL).is_some_and(|v| v == instance))
 }
 
+/// The data of none.
+pub static NO_DATA: BTreeMap<String, String> = BTreeMap::new();
+
 /// The data of a ConfigMap that may be absent.
 #[must_use]
-pub fn data(config_map: Option<&ConfigMap>) -> BTreeMap<String, String> {
-    config_map.and_then(|cm| cm.data.clone()).unwrap_or_default()
+pub fn data(config_map: Option<&ConfigMap>) -> &BTreeMap<String, String> {
+    config_map.and_then(|cm| cm.data.as_ref()).unwrap_or(&NO_DATA)
 }
 
 /// The uid of an object; empty on objects that never were on a server.

@@ -13,11 +13,15 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
+use argocd_access::api::ExecAccess;
 use argocd_access::argocd::policy::{Data, Person, Policy, Request};
 use argocd_access::config::InstanceConfig;
+use argocd_access::exec::status::{Reviews, status};
 use argocd_access::exec::{self, World};
-use argocd_access::reconcile::{Action, Kind};
+use argocd_access::reconcile::declared::Plan;
+use argocd_access::reconcile::{Action, Failures, Kind};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -66,7 +70,17 @@ fn world(count: usize) -> World {
     }
 }
 
-/// The same after everything has been written.
+/// The objects with the statuses that they have then.
+fn told(world: &World, now: jiff::Timestamp) -> Vec<Arc<ExecAccess>> {
+    let applied = exec::plan(world, now).applied();
+    let told = |outlook: &exec::Outlook| {
+        let status = status(outlook, &outlook.access, &applied.instance, &Reviews::new(), &Failures::new(), &Time(now));
+        Arc::new(ExecAccess { status: Some(status), ..ExecAccess::clone(&outlook.access) })
+    };
+    applied.outlooks.iter().map(told).collect()
+}
+
+/// The same after everything has been written and told.
 fn standing(count: usize, now: jiff::Timestamp) -> World {
     let mut world = world(count);
     let (mut bindings, mut policy) = (Vec::new(), json!({"policy.default": "role:readonly"}));
@@ -75,6 +89,7 @@ fn standing(count: usize, now: jiff::Timestamp) -> World {
     loop {
         let writes = exec::plan(&world, now).writes;
         if writes.is_empty() {
+            world.accesses = told(&world, now);
             return world;
         }
         for write in writes {

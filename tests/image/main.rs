@@ -2,7 +2,7 @@
 //!
 //! * [`layout`] reads and unpacks it.
 //! * The rest starts it as a container runtime would, without one: with its own files alone, read-only, as its own user, and with the
-//!   ServiceAccount's token where Kubernetes mounts it. That takes root (`unshare`).
+//!   ServiceAccount's token where Kubernetes mounts it. That takes root (`unshare`). That for another processor runs through qemu.
 //!
 //! Ignored by default: the image takes a release build for each platform. `make image-test` runs them.
 #![allow(
@@ -85,6 +85,19 @@ async fn mount(root: &Path, cluster: &ControlPlane, namespace: &str, account: &s
     write(&format!("{folder}/namespace"), namespace);
 }
 
+/// The architecture of this machine.
+const HOST: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+
+/// Puts into the root what lets this machine's kernel run programs of another processor, and says what to start first.
+fn emulator(image: &Image, root: &Path) -> Option<&'static str> {
+    if image.architecture == HOST {
+        return None;
+    }
+    assert_eq!(image.architecture, "arm64", "nothing is known that runs {} here", image.architecture);
+    std::fs::copy(tools::debian("qemu-aarch64-static"), root.join("emulator")).unwrap();
+    Some("/emulator")
+}
+
 /// Starts the image's entry point with this as its whole file system, read-only, as the image's user, who has no capability.
 fn start(image: &Image, root: &Path, arguments: &[String], environment: &[(&str, String)], log: &Path) -> Process {
     let user = image.config["config"]["User"].as_str().unwrap();
@@ -95,7 +108,7 @@ fn start(image: &Image, root: &Path, arguments: &[String], environment: &[(&str,
         "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && root=$0 user=$1 group=$2 && shift 2 \
          && exec unshare --root \"$root\" --wd / --setgid \"$group\" --setuid \"$user\" \"$@\"",
     );
-    command.arg(root).args([user, group, entry]).args(arguments).env_clear();
+    command.arg(root).args([user, group]).args(emulator(image, root)).arg(entry).args(arguments).env_clear();
     command.env("PATH", std::env::var("PATH").unwrap()).envs(environment.iter().map(|(name, value)| (name, value)));
     Process::start_command("the image", command, log)
 }
@@ -111,13 +124,21 @@ async fn it_serves_a_real_cluster_from_its_own_read_only_root_as_its_own_user() 
     let deployment = manifests::api(&cluster.client(), &namespace, "apps/v1", "Deployment").get(name).await.unwrap();
     let pod = &deployment.data["spec"]["template"]["spec"];
 
-    let host = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
-    let image = images().into_iter().find(|image| image.architecture == host).expect("an image for this machine");
+    assert!(images().iter().any(|image| image.architecture == HOST), "no image for this machine");
+    for image in images() {
+        serve(cluster, &namespace, pod, &image).await;
+    }
+}
+
+/// Starts it, has it told of an object, and ends it.
+async fn serve(cluster: &ControlPlane, namespace: &str, pod: &Value, image: &Image) {
+    let name = "argocd-access-operator";
+    println!("starting the image for {}", image.architecture);
     let folder = reaper::folder("image");
     let root = folder.path().join("root");
     std::fs::create_dir(&root).unwrap();
     image.unpack(&root);
-    mount(&root, cluster, &namespace, pod["serviceAccountName"].as_str().unwrap(), name).await;
+    mount(&root, cluster, namespace, pod["serviceAccountName"].as_str().unwrap(), name).await;
     // Everybody may walk in, as into a container's root.
     run({
         let mut command = reaper::command("chmod");
@@ -135,11 +156,11 @@ async fn it_serves_a_real_cluster_from_its_own_read_only_root_as_its_own_user() 
     let environment = [
         ("KUBERNETES_SERVICE_HOST", server.0.to_owned()),
         ("KUBERNETES_SERVICE_PORT", server.1.to_owned()),
-        ("ARGOCD_ACCESS_NAMESPACE", namespace.clone()),
+        ("ARGOCD_ACCESS_NAMESPACE", namespace.to_owned()),
         ("ARGOCD_ACCESS_POD_NAME", "image-0".to_owned()),
     ];
     let log = folder.path().join("log");
-    let process = start(&image, &root, &arguments, &environment, &log);
+    let process = start(image, &root, &arguments, &environment, &log);
     let said = || std::fs::read_to_string(&log).unwrap_or_default();
     eventually("the program of the image is ready", Duration::from_secs(60), || async {
         let (status, body) = get(&format!("http://127.0.0.1:{port}/readyz")).await.map_err(|error| format!("{error}\n{}", said()))?;
@@ -155,11 +176,12 @@ async fn it_serves_a_real_cluster_from_its_own_read_only_root_as_its_own_user() 
     let of_root = mounts.lines().find(|line| line.split(' ').nth(4) == Some("/")).unwrap();
     assert!(of_root.split(' ').nth(5).unwrap().split(',').any(|option| option == "ro"), "{of_root}");
 
-    let access = json!({"apiVersion": "argocd-access.dev/v1alpha1", "kind": "ExecAccess", "metadata": {"name": "team-a", "namespace": namespace},
+    let team = format!("team-{}", image.architecture);
+    let access = json!({"apiVersion": "argocd-access.dev/v1alpha1", "kind": "ExecAccess", "metadata": {"name": team, "namespace": namespace},
         "spec": {"subjects": [{"kind": "Group", "name": "a"}], "applications": [{"project": "shop", "name": "web"}]}});
-    manifests::apply_text(&cluster.client(), &namespace, &access.to_string()).await;
+    manifests::apply_text(&cluster.client(), namespace, &access.to_string()).await;
     eventually("the ExecAccess has a status", Duration::from_secs(60), || async {
-        let found = manifests::api(&cluster.client(), &namespace, "argocd-access.dev/v1alpha1", "ExecAccess").get("team-a").await;
+        let found = manifests::api(&cluster.client(), namespace, "argocd-access.dev/v1alpha1", "ExecAccess").get(&team).await;
         let found = found.map_err(|error| error.to_string())?;
         let conditions = found.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
         that(conditions.iter().any(|c| c["type"] == "PolicyApplied" && c["status"] == "True"), || format!("{conditions:?}\n{}", said()))

@@ -51,7 +51,7 @@ impl Proxy {
         let port = free_port();
         let file: PathBuf = folder.path().join("configuration");
         std::fs::write(&file, configuration(port, &folder.path().display().to_string())).unwrap();
-        let process = Process::start(name, &tools::proxy(name), arguments(file.display().to_string()), &[], &folder.path().join("log"));
+        let process = Process::start(name, &tools::debian(name), arguments(file.display().to_string()), &[], &folder.path().join("log"));
         wait_for_port(&process, port, Duration::from_secs(10)).unwrap();
         Self { port, process, _folder: folder }
     }

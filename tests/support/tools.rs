@@ -28,19 +28,19 @@ pub fn path(name: &str) -> PathBuf {
     TOOLS.paths.get(name).unwrap_or_else(|| panic!("the bench has no {name}: {}", TOOLS.complaint)).clone()
 }
 
-/// The path of a proxy, nginx or haproxy, where `tests/tools/debian` found or put it.
-pub fn proxy(name: &str) -> PathBuf {
-    fetched("tests/tools/debian", name)
+/// The path of a program of Debian's, where `tests/tools/debian` found or put it: nginx, haproxy, or what else it was told to fetch.
+pub fn debian(name: &str) -> PathBuf {
+    fetched("tests/tools/debian", &[name], name)
 }
 
 /// The Python that has the aws command line, moto, parliament, prometheus_client and kubernetes-validate, where `tests/tools/pypi` put it.
 pub fn python() -> PathBuf {
-    fetched("tests/tools/pypi", "pypi-python")
+    fetched("tests/tools/pypi", &[], "pypi-python")
 }
 
-fn fetched(script: &str, name: &str) -> PathBuf {
+fn fetched(script: &str, arguments: &[&str], name: &str) -> PathBuf {
     let script = repository().join(script);
-    let output = Command::new(&script).arg("paths").output().unwrap_or_else(|error| panic!("run {}: {error}", script.display()));
+    let output = Command::new(&script).arg("paths").args(arguments).output().unwrap_or_else(|error| panic!("run {}: {error}", script.display()));
     let paths = String::from_utf8_lossy(&output.stdout).into_owned();
     let path = paths.lines().filter_map(|line| line.split_once('=')).find(|(known, _)| *known == name);
     path.unwrap_or_else(|| panic!("the bench has no {name}: {}", String::from_utf8_lossy(&output.stderr))).1.into()

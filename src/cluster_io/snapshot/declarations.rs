@@ -54,7 +54,7 @@ where
         for declared in self.watch.all()? {
             match &declared.0 {
                 Ok(object) => readable.push(Arc::clone(object)),
-                Err(invalid) => unreadable.push(invalid.clone()),
+                Err(invalid) => unreadable.push(Unreadable::clone(invalid)),
             }
         }
         Ok((recent.over(self.kind, Ok(readable))?, unreadable))

@@ -21,7 +21,7 @@ use crate::clusters::claims::user_of;
 use crate::clusters::grant::Identity;
 use crate::clusters::names::{MANAGER, anchors};
 use crate::clusters::secret::{self, encoded, token_config};
-use crate::clusters::{self, Outlook, Plan, World, status};
+use crate::clusters::{self, Plan, World, status};
 use crate::controller::keeper::{Keeper, Verdict as Status};
 use crate::metrics::Metrics;
 use crate::reconcile::plan::Prepared;
@@ -233,8 +233,7 @@ impl Keeper for ClusterKeeper {
         if let (true, Some(before)) = (self.news, &object.status) {
             return (before.clone(), true);
         }
-        let outlook = Outlook { access: Arc::clone(object), ..outlook.clone() };
-        let status = status::status(&outlook, failures, now);
+        let status = status::status(outlook, object, failures, now);
         let up = find(&status.conditions, ConditionType::RemoteReachable).is_some_and(|c| c.status == "True");
         let expires = status.credential.as_ref().and_then(|credential| credential.expires_at.as_ref()).map(|at| at.0);
         self.metrics.remote(self.namespace(), object.cluster(), up, expires);

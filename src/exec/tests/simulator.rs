@@ -287,7 +287,7 @@ impl Sim {
     pub fn report(&mut self, plan: &Plan, failures: &Failures) {
         let reviews = self.reviews(plan);
         for outlook in &plan.outlooks {
-            let said = status(outlook, &plan.instance, &reviews, failures, &Time(self.now));
+            let said = status(outlook, &outlook.access, &plan.instance, &reviews, failures, &Time(self.now));
             let name = outlook.access.metadata.name.clone().unwrap();
             if let Some(access) = self.world.accesses.iter_mut().find(|a| a.metadata.name.as_deref() == Some(&name)) {
                 Arc::make_mut(access).status = Some(said);

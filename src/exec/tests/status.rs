@@ -28,7 +28,7 @@ fn said(reviews: &Reviews, failures: &Failures) -> BTreeMap<String, (String, Str
     let mut sim = Sim::stock();
     sim.grant("team", SPEC);
     let plan = sim.plan();
-    let status = status(&plan.outlooks[0], &plan.instance, reviews, failures, &Time(sim.now));
+    let status = status(&plan.outlooks[0], &plan.outlooks[0].access, &plan.instance, reviews, failures, &Time(sim.now));
     status.conditions.into_iter().map(|c| (c.type_, (c.status, c.reason, c.message))).collect()
 }
 
@@ -161,7 +161,7 @@ fn a_failed_write_is_told_where_it_is_waited_for() {
     sim.round();
     let plan = sim.plan();
     let failures = Failures::from([(Layer::Policy, vec!["ConfigMap argocd/argocd-rbac-cm: forbidden".to_owned()])]);
-    let of = |i: usize| status(&plan.outlooks[i], &plan.instance, &Reviews::new(), &failures, &Time(sim.now));
+    let of = |i: usize| status(&plan.outlooks[i], &plan.outlooks[i].access, &plan.instance, &Reviews::new(), &failures, &Time(sim.now));
     let policy = |i: usize| of(i).conditions.into_iter().find(|c| c.type_ == "PolicyApplied").unwrap();
     assert_eq!((policy(1).reason.as_str(), policy(1).message.contains("forbidden")), ("WriteFailed", true));
     assert_eq!(policy(0).reason, "Applied", "who does not wait is not disturbed");
@@ -175,7 +175,7 @@ fn a_withdrawal_that_fails_is_not_called_done() {
         sim.declare("team", &SPEC.replace("{subjects", change));
         let plan = sim.plan();
         let failures = Failures::from([(Layer::Policy, vec!["forbidden".to_owned()])]);
-        let said = status(&plan.outlooks[0], &plan.instance, &Reviews::new(), &failures, &Time(sim.now));
+        let said = status(&plan.outlooks[0], &plan.outlooks[0].access, &plan.instance, &Reviews::new(), &failures, &Time(sim.now));
         let policy = said.conditions.iter().find(|c| c.type_ == "PolicyApplied").unwrap();
         assert_eq!(policy.reason, "WriteFailed", "{change}");
     }

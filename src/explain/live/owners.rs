@@ -95,7 +95,7 @@ impl Mark {
 pub fn mark(observed: &Observed) -> Seen<Mark> {
     let settings = data(observed.argocd_cm.as_ref().map_err(Clone::clone)?.as_deref());
     let label = || settings.get("application.instanceLabelKey").filter(|key| !key.is_empty()).cloned();
-    Ok(match tracking(Some(&settings)) {
+    Ok(match tracking(Some(settings)) {
         "label" => Mark::Label(label().unwrap_or_else(|| DEFAULT_LABEL.to_owned())),
         method if METHODS.contains(&method) => Mark::Annotation,
         method => Mark::Unknown(method.to_owned()),

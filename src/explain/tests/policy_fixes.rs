@@ -165,7 +165,7 @@ proptest! {
             let mine = whom.trim_matches('|') == if by_user { "alice" } else { "my-org:team-a" };
             mine && object == "shop/web" && [("exec", "create"), ("applications", "get")].contains(&(resource.as_str(), action.as_str()))
         };
-        let Some(now) = rights(&before) else { return Ok(()) };
+        let Some(now) = rights(before) else { return Ok(()) };
         let who = if by_user { "alice|" } else { "|my-org:team-a" };
         for (what, allowed) in &then {
             if asked(what) {

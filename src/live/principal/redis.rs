@@ -68,7 +68,7 @@ pub fn fold(world: &World, basis: &Basis, wish: &Wish, at: &str) -> Folded {
     };
     let target = Target::namespaced(Kind::ConfigMap, world.namespace(), ARGOCD_CMD_PARAMS_CM);
     let object = Object { target: &target, layer: Layer::Redis, meta: &config_map.metadata, data: config_map.data.as_ref() };
-    let current = data(Some(config_map)).remove(REDIS_SERVER);
+    let current = data(Some(config_map)).get(REDIS_SERVER).cloned();
     let record = object.before().fields.remove(&Section::Data.name(REDIS_SERVER)).filter(|record| current.as_ref() == Some(&record.ours));
     let stands = record.as_ref().map(|record| record.ours.clone());
     let by_argument = basis.server.as_ref().is_ok_and(|(_, redis)| matches!(redis.source, Source::Argument(_)));

@@ -5,8 +5,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::answers::{self, Answers};
 use super::outlook::Outlook;
 use super::plan::Plan;
-use crate::api::LiveResourceAccessStatus;
 use crate::api::conditions::{ConditionType, Reason, Verdict, condition};
+use crate::api::{LiveResourceAccess, LiveResourceAccessStatus};
 use crate::live::status::failed;
 use crate::reconcile::plan::{Applied, Failures};
 use crate::reconcile::write::Layer;
@@ -14,10 +14,16 @@ use crate::reconcile::write::Layer;
 /// So many agents are told of; the schema allows an object no more.
 const AGENTS: usize = 64;
 
-/// Makes the status that follows from the earlier one.
+/// Makes the status that follows from the earlier one, which is that of `access`.
 #[must_use]
-pub fn status(outlook: &Outlook, plan: &Plan<Applied>, answers: &Answers, failures: &Failures, now: &Time) -> LiveResourceAccessStatus {
-    let access = &outlook.access;
+pub fn status(
+    outlook: &Outlook,
+    access: &LiveResourceAccess,
+    plan: &Plan<Applied>,
+    answers: &Answers,
+    failures: &Failures,
+    now: &Time,
+) -> LiveResourceAccessStatus {
     let empty = LiveResourceAccessStatus::default();
     let before = access.status.as_ref().unwrap_or(&empty);
     let agents = outlook.agents.as_ref().filter(|_| outlook.effective);

@@ -147,7 +147,7 @@ impl World {
     pub fn server(&self) -> Seen<Result<Server, NoServer>> {
         let deployments = self.deployments.as_ref().map_err(Clone::clone)?;
         let params = self.params_cm.as_ref().ok().map(|cm| data(cm.as_deref()));
-        Ok(instance::find_server(deployments.iter().map(AsRef::as_ref), params.as_ref()))
+        Ok(instance::find_server(deployments.iter().map(AsRef::as_ref), params))
     }
 
     /// A Deployment by its name.

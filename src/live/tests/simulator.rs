@@ -168,7 +168,8 @@ impl Sim {
         let applied = plan.applied();
         let reviews = self.reviews(&applied);
         for outlook in &applied.outlooks {
-            let status = status(outlook, &applied, &reviews, &failures, &k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(self.now));
+            let status =
+                status(outlook, &outlook.access, &applied, &reviews, &failures, &k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(self.now));
             self.statuses.insert(outlook.access.metadata.name.clone().unwrap(), status);
         }
         count
@@ -196,7 +197,14 @@ impl Sim {
     pub fn status_of(&self, plan: &Plan) -> LiveResourceAccessStatus {
         let applied = plan.clone().applied();
         let reviews: Reviews = self.reviews(&applied);
-        status(&applied.outlooks[0], &applied, &reviews, &Failures::new(), &k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(self.now))
+        status(
+            &applied.outlooks[0],
+            &applied.outlooks[0].access,
+            &applied,
+            &reviews,
+            &Failures::new(),
+            &k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(self.now),
+        )
     }
 
     /// The plan, where the cluster-scoped objects are none of our names.

@@ -42,7 +42,11 @@ impl<O: Told + Resource<DynamicType = ()>> Ledger<O> {
             self.known.insert(uid, Known { grant: now, object: Arc::clone(object) });
             return record;
         }
-        self.known.entry(uid).or_insert_with(|| Known { grant: now, object: Arc::clone(object) });
+        let known = self.known.entry(uid).or_insert_with(|| Known { grant: now, object: Arc::clone(object) });
+        if known.object.meta().generation == object.meta().generation {
+            // The same terms: without this, each object would be kept twice, as it is and as it was before its status.
+            known.object = Arc::clone(object);
+        }
         None
     }
 

@@ -1,6 +1,6 @@
 //! One record: what the log line and the Event say. Whatever others wrote is bounded and escaped. Pure.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use serde_json::{Value, json};
 
 use super::{Terms, fingerprint};
@@ -153,15 +153,16 @@ fn few(all: &[String]) -> String {
 fn wrote_spec(entry: &ManagedFieldsEntry) -> bool {
     entry.subresource.as_deref().unwrap_or_default().is_empty()
         && entry.manager.as_deref() != Some(FIELD_MANAGER)
-        && entry.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:spec").is_some())
+        // Without its fields it is one that was kept.
+        && entry.fields_v1.as_ref().is_none_or(|fields| fields.0.get("f:spec").is_some())
 }
 
-/// Drops of `managedFields` what no record tells.
+/// Drops of `managedFields` what no record tells: whoever did not write the spec, and the fields of those who did.
 pub fn keep_writers(meta: &mut ObjectMeta) {
     let Some(entries) = &mut meta.managed_fields else { return };
     entries.retain(wrote_spec);
     for entry in entries.iter_mut() {
-        entry.fields_v1 = Some(FieldsV1(json!({"f:spec": {}})));
+        entry.fields_v1 = None;
     }
     entries.shrink_to_fit();
 }

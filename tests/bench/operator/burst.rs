@@ -27,6 +27,21 @@ pub async fn measure(report: &mut Report, place: &Place) {
     let of = |which: &dyn Fn(&Event) -> bool| writes.iter().filter(|event| which(event)).count();
     let own = |event: &Event| event.resource == "execaccesses";
     let shared = |event: &Event| !own(event) && !event.is_told();
+    if std::env::var_os("BENCH_TIMELINE").is_some() {
+        let mut buckets: BTreeMap<(i64, String), usize> = BTreeMap::new();
+        for event in &all {
+            let who = if event.user == place.user { "op" } else { "other" };
+            if event.resource == "leases" {
+                continue;
+            }
+            *buckets
+                .entry(((event.answered.as_millisecond() - first.as_millisecond()) / 100, format!("{who} {} {}", event.what(), event.code)))
+                .or_default() += 1;
+        }
+        for ((at, what), n) in buckets {
+            eprintln!("T {at:>4} {n:>5} {what}");
+        }
+    }
     report.add(
         &format!("a burst of {count}"),
         &json!({
@@ -39,6 +54,7 @@ pub async fn measure(report: &mut Report, place: &Place) {
             "most statuses of one object": most(writes.iter().filter(|e| e.is_status()).copied()),
             "Events": of(&|e| e.is_told()),
             "reviews": all.iter().filter(|e| e.user == place.user && e.resource.contains("reviews")).count(),
+            "memory before MiB": before.memory, "of it without the program MiB": before.own,
             "peak memory MiB": after.peak, "memory after MiB": after.memory, "cpu s": after.cpu - before.cpu,
         }),
     );

@@ -12,6 +12,8 @@ const TICKS: f64 = 100.0;
 pub struct Used {
     /// Memory that it has now, in MiB (VmRSS).
     pub memory: f64,
+    /// The part of it that nothing but the operator itself could need: without the pages of its program file (RssAnon).
+    pub own: f64,
     /// The most that it ever had, in MiB (VmHWM).
     pub peak: f64,
     /// Processor time, in seconds.
@@ -38,7 +40,7 @@ impl Used {
         let fields: Vec<&str> = stat.rsplit_once(") ").expect("a name").1.split(' ').collect();
         let ticks = |index: usize| fields[index].parse::<f64>().expect("a number");
         let descriptors = std::fs::read_dir(format!("/proc/{id}/fd")).expect("the operator runs").count();
-        Self { memory: mebibytes("VmRSS:"), peak: mebibytes("VmHWM:"), cpu: (ticks(11) + ticks(12)) / TICKS, descriptors }
+        Self { memory: mebibytes("VmRSS:"), own: mebibytes("RssAnon:"), peak: mebibytes("VmHWM:"), cpu: (ticks(11) + ticks(12)) / TICKS, descriptors }
     }
 }
 

@@ -6,6 +6,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::place::Place;
+use crate::process::Used;
 use crate::report::{Report, median};
 use crate::steady::rounds;
 use crate::support::process::get;
@@ -15,7 +16,7 @@ const TIMES: usize = 5;
 pub async fn measure(report: &mut Report, place: &Place) {
     eprintln!("bench: {TIMES} starts");
     let (mut ready, mut planned, mut lists) = (Vec::new(), Vec::new(), Vec::new());
-    let mut writes = 0;
+    let (mut writes, mut memory, mut own) = (0, Vec::new(), Vec::new());
     for _ in 0..TIMES {
         let kill = place.release.kubelet.killer();
         kill();
@@ -36,6 +37,9 @@ pub async fn measure(report: &mut Report, place: &Place) {
         }
         planned.push(began.elapsed().as_secs_f64() * 1000.0);
         tokio::time::sleep(Duration::from_secs(2)).await;
+        let used = Used::by(place);
+        memory.push(used.memory);
+        own.push(used.own);
         let asked = place.operators(mark);
         writes += asked.iter().filter(|event| event.is_write()).count();
         let uris: Vec<String> = asked.into_iter().filter(|event| event.verb == "list" && event.code == 200).map(|event| event.uri).collect();
@@ -49,7 +53,7 @@ pub async fn measure(report: &mut Report, place: &Place) {
         lists.push(alone.elapsed().as_secs_f64() * 1000.0);
         assert!(answers.iter().all(Result::is_ok), "the lists of the operator, by one that only lists");
     }
-    for all in [&mut ready, &mut planned, &mut lists] {
+    for all in [&mut ready, &mut planned, &mut lists, &mut memory, &mut own] {
         all.sort_by(f64::total_cmp);
     }
     report.add(
@@ -57,6 +61,7 @@ pub async fn measure(report: &mut Report, place: &Place) {
         &json!({
             "ready ms": median(&ready), "first full plan ms": median(&planned), "the lists alone ms": median(&lists),
             "beyond the lists ms": median(&planned) - median(&lists), "writes": writes,
+            "memory MiB": median(&memory), "of it without the program MiB": median(&own),
         }),
     );
 }

@@ -21,7 +21,7 @@ use crate::reconcile::contests::REWRITES;
 
 impl<J: Judge> Machine<J> {
     pub(super) fn data(&self) -> Data {
-        crate::reconcile::seen::data(self.sim.world.rbac_cm.iter().flatten().next().map(AsRef::as_ref))
+        crate::reconcile::seen::data(self.sim.world.rbac_cm.iter().flatten().next().map(AsRef::as_ref)).clone()
     }
 
     pub(super) fn projects(&self) -> Vec<Value> {

@@ -291,7 +291,7 @@ impl Sim {
         let count = plan.writes.len();
         let applied = plan.applied();
         for outlook in &applied.outlooks {
-            let said = status(outlook, &applied, &self.answers, &failures, &Time(self.now));
+            let said = status(outlook, &outlook.access, &applied, &self.answers, &failures, &Time(self.now));
             self.statuses.insert(outlook.access.metadata.name.clone().unwrap(), said);
         }
         count
