@@ -107,7 +107,8 @@ image-test.run = $(need_tools) && tests/tools/debian fetch qemu-aarch64-static &
 
 soak: ## 100,000 changes with the release build, while memory and open files stay level; SOAK_CHANGES says another number
 # Half an hour and more, so it is no part of make test, which makes some thousand.
-soak.run = $(need_tools) && SOAK_CHANGES=$${SOAK_CHANGES:-100000} $(CARGO) test --locked --release --test faults -- --nocapture soak
+soak.run = $(need_tools) && $(CARGO) build --locked --release --bin argocd-access && ARGOCD_ACCESS_PROGRAM=$(CURDIR)/target/release/argocd-access \
+  SOAK_CHANGES=$${SOAK_CHANGES:-100000} $(CARGO) test --locked --test faults -- --nocapture soak
 
 advisories: ## known vulnerabilities; fetches the advisory database from the network, so it is no part of make test
 advisories.run = $(need_cargo_deny) && $(cargo_deny) --locked check advisories

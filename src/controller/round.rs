@@ -89,7 +89,7 @@ pub struct Rounds<K: Keeper> {
     beside: bool,
     /// Leave it to the operator to tell.
     silent: bool,
-    /// Where this process has written.
+    /// Where this process has written, beside the operator. (One that runs on and on would remember every name that ever was.)
     written: BTreeSet<Target>,
     /// Whether this process may write.
     leads: Leads,
@@ -178,7 +178,7 @@ impl<K: Keeper> Rounds<K> {
         self.silent = false;
     }
 
-    /// Where this process has written.
+    /// Where this process has written, beside the operator.
     #[must_use]
     pub fn written(&self) -> &BTreeSet<Target> {
         &self.written
@@ -296,7 +296,9 @@ impl<K: Keeper> Rounds<K> {
             if !outcome.failures.contains_key(&Layer::Finalizer) {
                 self.tell_released(&outcome.done, &going);
             }
-            self.written.extend(outcome.done.iter().cloned());
+            if self.beside {
+                self.written.extend(outcome.done.iter().cloned());
+            }
             stale = outcome.stale;
             failures = outcome.failures;
             for target in outcome.done {
