@@ -1,11 +1,11 @@
-//! Many objects at once.
+//! Many objects at once. `BENCH_TIMELINE=1` shows what was answered when.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::log::{Event, events, milliseconds};
+use crate::log::{Event, events, milliseconds, timeline};
 use crate::place::Place;
 use crate::process::{Used, quiet};
 use crate::report::Report;
@@ -28,19 +28,7 @@ pub async fn measure(report: &mut Report, place: &Place) {
     let own = |event: &Event| event.resource == "execaccesses";
     let shared = |event: &Event| !own(event) && !event.is_told();
     if std::env::var_os("BENCH_TIMELINE").is_some() {
-        let mut buckets: BTreeMap<(i64, String), usize> = BTreeMap::new();
-        for event in &all {
-            let who = if event.user == place.user { "op" } else { "other" };
-            if event.resource == "leases" {
-                continue;
-            }
-            *buckets
-                .entry(((event.answered.as_millisecond() - first.as_millisecond()) / 100, format!("{who} {} {}", event.what(), event.code)))
-                .or_default() += 1;
-        }
-        for ((at, what), n) in buckets {
-            eprintln!("T {at:>4} {n:>5} {what}");
-        }
+        eprintln!("{}", timeline(&all, &place.user));
     }
     report.add(
         &format!("a burst of {count}"),

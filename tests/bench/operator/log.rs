@@ -1,5 +1,7 @@
 //! The API server's audit log: who asked for what, and when, by one clock for all.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -65,6 +67,18 @@ impl Event {
         let subresource = if self.subresource.is_empty() { String::new() } else { format!("/{}", self.subresource) };
         format!("{} {}{subresource}", self.verb, self.resource)
     }
+}
+
+/// What was answered in each tenth of a second since the first request, to the operator (`*`) and to others: for whoever asks where time goes.
+pub fn timeline(all: &[Event], operator: &str) -> String {
+    let began = all.iter().map(|event| event.came.as_millisecond()).min().unwrap_or_default();
+    let mut counts: BTreeMap<(i64, String), usize> = BTreeMap::new();
+    for event in all.iter().filter(|event| event.resource != "leases") {
+        let (who, tenth) = (if event.user == operator { "*" } else { " " }, (event.answered.as_millisecond() - began) / 100);
+        *counts.entry((tenth, format!("{who} {} {}", event.what(), event.code))).or_default() += 1;
+    }
+    let line = |((tenth, what), count): (&(i64, String), &usize)| format!("{:>6.1} s {count:>5} {what}", *tenth as f64 / 10.0);
+    counts.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// From one time to another.
