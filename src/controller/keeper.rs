@@ -19,7 +19,7 @@ use crate::reconcile::{Failures, Kind, Seen, Target};
 /// A resource of ours in one instance.
 pub trait Keeper: Send + Sync + 'static {
     /// The objects by which something is declared.
-    type Object: Told<Status: Clone + serde::Serialize + Send + Sync> + Declared + Send + Sync + 'static;
+    type Object: Told<Status: Clone + PartialEq + serde::Serialize + Send + Sync> + Declared + Send + Sync + 'static;
     /// What is seen.
     type World: Send;
     /// What is planned on it.

@@ -113,7 +113,7 @@ fn instance_refusal(world: &World) -> Option<Verdict> {
         let message = "argocd-server runs with --disable-auth: everybody who reaches it would get a terminal; switch authentication on";
         return Some(Verdict::no(Reason::AuthenticationDisabled, message));
     }
-    let settings = world.argocd_cm.as_ref().ok().map(|cm| crate::reconcile::seen::data(cm.as_deref()))?;
+    let settings = world.argocd_cm.as_ref().ok().map(|cm| seen::data(cm.as_deref()))?;
     // Only with anonymous access does it matter what the default role may do, and only then is the policy read for it.
     if !accounts::anonymous(settings) {
         return None;

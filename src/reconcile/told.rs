@@ -12,8 +12,22 @@ pub trait Told: HasStatus {
     /// What a status of it says.
     fn conditions(status: &Self::Status) -> &[Condition];
 
+    /// Drops from a status when it said what it says: that alone is no news.
+    fn drop_times(status: &mut Self::Status);
+
     /// Whether two statuses say the same, apart from when they said it.
-    fn same(before: &Self::Status, now: &Self::Status) -> bool;
+    fn same(before: &Self::Status, now: &Self::Status) -> bool
+    where
+        Self::Status: Clone + PartialEq,
+    {
+        let without_times = |status: &Self::Status| {
+            let mut status = status.clone();
+            Self::drop_times(&mut status);
+            status
+        };
+        // Mostly they are, and nothing has to be copied to see it.
+        before == now || without_times(before) == without_times(now)
+    }
 
     /// The status of an object of which only its conditions can be said.
     fn saying(generation: Option<i64>, conditions: Vec<Condition>) -> Self::Status;

@@ -33,7 +33,8 @@ pub async fn measure(report: &mut Report, place: &Place) {
         &format!("steady state, {} objects", place.applications),
         &json!({
             "rounds": rounds, "writes": writes.len(), "memory MiB": after.memory, "descriptors": after.descriptors,
-            "cpu s for the rounds": after.cpu - before.cpu, "cpu s in an idle minute": idle.cpu - idle_from.cpu, "memory after MiB": idle.memory, "of it without the program MiB": idle.own,
+            "cpu s for the rounds": after.cpu - before.cpu, "cpu s in an idle minute": idle.cpu - idle_from.cpu,
+            "memory after MiB": idle.memory, "of it without the program MiB": idle.own,
         }),
     );
     assert_eq!(writes.len(), 0, "a steady state costs no write: {writes:#?}");
