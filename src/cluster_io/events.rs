@@ -14,6 +14,7 @@ use kube::api::PostParams;
 use kube::runtime::events::{Event, Recorder, Reporter};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout_at};
 
 use super::apply::Declared;
 use super::request;
@@ -32,10 +33,14 @@ const WAITING: usize = 4096;
 /// begins anew.
 const RECORDED: usize = 128;
 
+/// No Event waits longer than that for statuses to be written: an API server that is slow with them must not keep back what was done.
+const YIELDS: Duration = Duration::from_secs(1);
+
 /// So long is waited for the last ones at the end of a process.
 pub const AT_THE_END: Duration = Duration::from_secs(2);
 
-type Letter = BoxFuture<'static, ()>;
+/// What sends an Event, and until when it lets statuses go first.
+type Letter = (Instant, BoxFuture<'static, ()>);
 
 /// Where Events are put. All clones put them into the same lanes.
 #[derive(Clone)]
@@ -47,6 +52,18 @@ pub struct Events {
     lanes: Arc<[mpsc::Sender<Letter>]>,
     /// How many are on their way.
     waiting: Arc<watch::Sender<usize>>,
+    /// How many write statuses just now.
+    first: Arc<watch::Sender<usize>>,
+}
+
+/// While it is there, Events wait.
+#[must_use]
+pub struct GoesFirst(Arc<watch::Sender<usize>>);
+
+impl Drop for GoesFirst {
+    fn drop(&mut self) {
+        self.0.send_modify(|n| *n = n.saturating_sub(1));
+    }
 }
 
 impl Events {
@@ -56,12 +73,15 @@ impl Events {
         let reporter = Reporter { controller: controller.to_owned(), instance: pod };
         let recorder = Arc::new(Mutex::new((Recorder::new(client.clone(), reporter.clone()), 0)));
         let waiting = Arc::new(watch::Sender::new(0_usize));
+        let first = Arc::new(watch::Sender::new(0_usize));
         let lane = || {
             let (lane, mut letters) = mpsc::channel::<Letter>(WAITING);
-            let waiting = Arc::clone(&waiting);
+            let (waiting, mut first) = (Arc::clone(&waiting), first.subscribe());
             // It ends with the last of those who put something here.
             tokio::spawn(async move {
-                while let Some(letter) = letters.recv().await {
+                while let Some((until, letter)) = letters.recv().await {
+                    // Whether it came to that or not: it is sent now.
+                    let _ = timeout_at(until, first.wait_for(|n| *n == 0)).await;
                     letter.await;
                     waiting.send_modify(|n| *n = n.saturating_sub(1));
                 }
@@ -69,7 +89,14 @@ impl Events {
             lane
         };
         let lanes = (0..LANES).map(|_| lane()).collect();
-        Self { client, reporter, recorder, lanes, waiting }
+        Self { client, reporter, recorder, lanes, waiting, first }
+    }
+
+    /// Lets the statuses that are written from now on go first: with many at once, an Event for each takes a third of the API server's
+    /// time, and somebody waits for the status.
+    pub fn go_first(&self) -> GoesFirst {
+        self.first.send_modify(|n| *n += 1);
+        GoesFirst(Arc::clone(&self.first))
     }
 
     /// Puts the Event of a transition here.
@@ -118,13 +145,13 @@ impl Events {
         current.0.clone()
     }
 
-    fn put<K: Declared>(&self, object: &K, letter: Letter) {
+    fn put<K: Declared>(&self, object: &K, letter: BoxFuture<'static, ()>) {
         let mut hasher = DefaultHasher::new();
         object.uid().hash(&mut hasher);
         let lane = usize::try_from(hasher.finish() % LANES as u64).ok().and_then(|index| self.lanes.get(index));
         // Counted before it is put: it may be sent before this goes on.
         self.waiting.send_modify(|n| *n += 1);
-        if lane.is_none_or(|lane| lane.try_send(letter).is_err()) {
+        if lane.is_none_or(|lane| lane.try_send((Instant::now() + YIELDS, letter)).is_err()) {
             self.waiting.send_modify(|n| *n = n.saturating_sub(1));
             tracing::warn!(object = what(object), "an Event was not published: too many are on their way");
         }
@@ -164,7 +191,7 @@ mod tests {
         .unwrap()
     }
 
-    fn noting(log: &Arc<std::sync::Mutex<Vec<usize>>>, number: usize, after: Duration) -> Letter {
+    fn noting(log: &Arc<std::sync::Mutex<Vec<usize>>>, number: usize, after: Duration) -> BoxFuture<'static, ()> {
         let log = Arc::clone(log);
         Box::pin(async move {
             tokio::time::sleep(after).await;
@@ -191,6 +218,29 @@ mod tests {
         let began = tokio::time::Instant::now();
         events.flush(Duration::from_secs(2)).await;
         assert_eq!(began.elapsed().as_secs(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn statuses_go_first_but_not_for_long() {
+        let (events, log) = (nowhere(), Arc::default());
+        let (a_round, another) = (events.go_first(), events.go_first());
+        events.put(&access("a"), noting(&log, 0, Duration::ZERO));
+        tokio::time::sleep(YIELDS / 2).await;
+        drop(a_round);
+        tokio::time::sleep(YIELDS / 4).await;
+        assert!(log.lock().unwrap().is_empty(), "another one still writes");
+        drop(another);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(*log.lock().unwrap(), [0], "nobody writes statuses any more");
+
+        let _hangs = events.go_first();
+        for number in 1..=3 {
+            events.put(&access("a"), noting(&log, number, Duration::ZERO));
+        }
+        tokio::time::sleep(YIELDS - Duration::from_millis(1)).await;
+        assert_eq!(*log.lock().unwrap(), [0]);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert_eq!(*log.lock().unwrap(), [0, 1, 2, 3], "one limit for all that wait, not one for each");
     }
 
     #[tokio::test]

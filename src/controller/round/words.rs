@@ -16,6 +16,7 @@ use crate::reconcile::unreadable::Unreadable;
 impl<K: Keeper> Rounds<K> {
     /// Writes the statuses, some at once.
     pub(super) async fn say_all(&self, words: Vec<Word<K>>) -> Vec<(Word<K>, Result<Option<String>, RequestError>)> {
+        let _until_all_are_said = self.events.go_first();
         let mut all: Vec<BoxFuture<'_, _>> = Vec::with_capacity(words.len());
         for (object, status) in words {
             all.push(Box::pin(async move {
