@@ -14,6 +14,7 @@
 //! | [`live`] | `LiveResourceAccess`: Applications in, rights of an agent out | no |
 //! | [`clusters`] | `ClusterAccess`: remote clusters and their credentials | no |
 //! | [`explain`] | why a terminal or a live resource does not come, and what mends it; who can open a terminal | no |
+//! | [`causes`] | an error with its causes, in one line | no |
 //! | [`hidden`] | credentials that somebody else says aloud, taken out of a text | no |
 //! | [`printable`] | texts that others wrote, fit to be shown | no |
 //! | [`shell`] | text as a word of a shell's command | no |
@@ -36,6 +37,7 @@
 
 pub mod api;
 pub mod argocd;
+pub mod causes;
 pub mod cli;
 pub mod cluster_io;
 pub mod clusters;

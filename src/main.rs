@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use argocd_access::cli::{Cli, chain};
+use argocd_access::causes::chain;
+use argocd_access::cli::Cli;
 use clap::Parser;
 
 #[cfg(target_os = "linux")]

@@ -1,5 +1,6 @@
 //! The commands. One file for each.
 
+mod authorities;
 pub mod cluster;
 pub mod crds;
 pub mod explain;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
+use crate::causes::chain;
 use crate::config::{Config, ConfigError};
 use crate::controller::Serve;
 use crate::hidden::hide;
@@ -254,13 +256,15 @@ impl std::io::Write for Discreet {
 
 /// A client for the cluster, and the namespace that is meant when none is named.
 async fn connect() -> Result<(kube::Client, String), CliError> {
-    connect_by(true).await
+    client_of(cluster().await?)
 }
 
-/// The same; `retry`: kube sends a request again that the API server has no time for, without a word and for up to minutes.
-async fn connect_by(retry: bool) -> Result<(kube::Client, String), CliError> {
-    let mut config = kube::Config::infer().await.map_err(|e| CliError::Kubeconfig(Box::new(e)))?;
-    config.default_retry = retry;
+/// Which cluster, and how it is reached: a kubeconfig, or else a Pod's ServiceAccount.
+async fn cluster() -> Result<kube::Config, CliError> {
+    kube::Config::infer().await.map_err(|e| CliError::Kubeconfig(Box::new(e)))
+}
+
+fn client_of(config: kube::Config) -> Result<(kube::Client, String), CliError> {
     let namespace = config.default_namespace.clone();
     let client = kube::Client::try_from(config).map_err(|e| CliError::Client(Box::new(e)))?;
     Ok((client, namespace))
@@ -274,10 +278,7 @@ async fn connect_to(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<
     let failed = |error| CliError::NamedKubeconfig(Box::new(error));
     let read = kubeconfig.map_or_else(Kubeconfig::read, Kubeconfig::read_from).map_err(failed)?;
     let options = KubeConfigOptions { context: context.map(ToOwned::to_owned), ..KubeConfigOptions::default() };
-    let config = kube::Config::from_custom_kubeconfig(read, &options).await.map_err(failed)?;
-    let namespace = config.default_namespace.clone();
-    let client = kube::Client::try_from(config).map_err(|e| CliError::Client(Box::new(e)))?;
-    Ok((client, namespace))
+    client_of(kube::Config::from_custom_kubeconfig(read, &options).await.map_err(failed)?)
 }
 
 /// Where 1 is an answer, a failure must not look like one.
@@ -311,20 +312,4 @@ async fn asked_to_end() -> Result<(), CliError> {
         _ = interrupt.recv() => {}
     }
     Ok(())
-}
-
-/// The chain of an error's causes, in one line.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text
 }

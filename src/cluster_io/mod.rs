@@ -21,6 +21,7 @@ pub mod watch;
 use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
 
+use crate::causes::chain;
 use crate::hidden::hide;
 
 /// The longest that one request may take; kube has no limit of its own, and a hung request would hold up everything.
@@ -91,6 +92,8 @@ impl RequestError {
 pub fn describe(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => hide(&status.message).into_owned(),
+        // What it says itself is "client error (Connect)": whether nobody listens there or the certificate is another one comes after that.
+        kube::Error::Service(_) => hide(&chain(error)).into_owned(),
         other => hide(&other.to_string()).into_owned(),
     }
 }

@@ -19,22 +19,36 @@ use crate::reconcile::unreadable::Unreadable;
 /// Writes the status, for this very object (not for one of the same name that came after it), and returns the version that the object
 /// then has; `None` when it is gone.
 ///
+/// As a JSON patch of the whole of it: nobody else has a part in it, and what a server-side apply costs the API server beyond that is a
+/// fifth of the time in which 200 objects become Ready.
+///
 /// # Errors
 /// When the API server refuses. That the object is gone is no error.
 pub async fn write_status<K: Declared>(client: &Client, object: &K, status: &impl Serialize) -> Result<Option<String>, RequestError> {
     let (namespace, name, kind) = (object.namespace().unwrap_or_default(), object.name_any(), K::kind(&()));
     let api: Api<K> = Api::namespaced(client.clone(), &namespace);
-    let body = json!({
-        "apiVersion": K::api_version(&()), "kind": kind,
-        "metadata": {"name": name, "namespace": namespace, "uid": object.uid()},
-        "status": status,
-    });
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    match request(format!("write the status of {kind} {namespace}/{name}"), api.patch_status(&name, &params, &Patch::Apply(&body))).await {
+    let action = format!("write the status of {kind} {namespace}/{name}");
+    let patch = status_patch(object.uid().as_deref(), status);
+    let patch = patch.map_err(|error| RequestError::Unsent { action: action.clone(), why: error.to_string() })?;
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    match request(action, api.patch_status(&name, &params, &patch)).await {
         Ok(written) => Ok(written.resource_version()),
         Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(None),
+        // That it is another object is answered like a status that is not valid, without a word of why.
+        Err(error) if error.code() == Some(422) => {
+            let there = request(format!("get {kind} {namespace}/{name}"), api.get_metadata_opt(&name)).await?;
+            if there.is_some_and(|there| there.uid() == object.uid()) { Err(error) } else { Ok(None) }
+        }
         Err(error) => Err(error),
     }
+}
+
+fn status_patch(uid: Option<&str>, status: &impl Serialize) -> Result<Patch<Value>, serde_json::Error> {
+    let operations = json!([
+        {"op": "test", "path": "/metadata/uid", "value": uid},
+        {"op": "add", "path": "/status", "value": serde_json::to_value(status)?},
+    ]);
+    Ok(Patch::Json(serde_json::from_value(operations)?))
 }
 
 /// Says of an object that cannot be read that it cannot.

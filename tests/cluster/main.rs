@@ -2,6 +2,7 @@
 //!
 //! * [`layers`], [`applications`], [`several`], [`in_place`], [`ingress`], [`project`]: what is set for whom, and what comes back.
 //! * [`instances`]: several Argo CDs under one operator.
+//! * [`statuses`]: how a status is written.
 //! * [`repair`], [`steady`]: what is undone when others change it, and that nothing is written when nothing has changed.
 //! * [`owners`], [`operated`]: shared objects that somebody else keeps, and who keeps rewriting them.
 //! * [`time`]: what opens, closes and expires, on the wall clock.
@@ -64,6 +65,7 @@ mod schema;
 mod sequences;
 mod several;
 mod state_machine;
+mod statuses;
 mod steady;
 mod stop;
 mod strays;

@@ -58,7 +58,8 @@ pub struct ControlPlane {
     pub version: Kubernetes,
     /// `https://127.0.0.1:PORT`.
     pub server: String,
-    pub(super) authority: Authority,
+    /// Who signed the API server's certificate, and those of its clients.
+    pub authority: Authority,
     admin: Pair,
     pub(super) kwok: OnceCell<Kwok>,
     pub(super) argocd_crds: OnceCell<()>,

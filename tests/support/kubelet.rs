@@ -180,11 +180,20 @@ impl Kubelet {
 
     /// Puts another token where the operators find theirs, as the kubelet does before one expires.
     pub fn replace_token(&self, token: &str) {
+        self.replace(pod::TOKEN, token);
+    }
+
+    /// Gives the running operators other certificate authorities (PEM) in the file where they read them.
+    pub fn replace_authorities(&self, authorities: &str) {
+        self.replace(pod::AUTHORITIES, authorities);
+    }
+
+    fn replace(&self, file: &str, content: &str) {
         for operator in self.operators() {
             let folder = self.shared.folder().join(&operator.pod);
+            let new = folder.join(format!("{file}.new"));
             // Readers see the one or the other.
-            std::fs::write(folder.join("token.new"), token).expect("write a token");
-            std::fs::rename(folder.join("token.new"), folder.join(pod::TOKEN)).expect("replace a token");
+            std::fs::write(&new, content).and_then(|()| std::fs::rename(&new, folder.join(file))).expect("replace a file");
         }
     }
 

@@ -26,7 +26,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::{ControlPlane, process::free_port};
+use super::{ControlPlane, certificates::Authority, process::free_port};
 
 /// When a write is stopped at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,6 +88,7 @@ struct Shared {
     requests: AtomicUsize,
     tokens: Mutex<BTreeSet<String>>,
     cut: watch::Sender<()>,
+    acceptor: Mutex<TlsAcceptor>,
     writes: Mutex<Vec<String>>,
     stop: AtomicBool,
 }
@@ -96,6 +97,7 @@ struct Shared {
 pub struct Proxy {
     /// `https://127.0.0.1:PORT`.
     pub server: String,
+    port: u16,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -106,10 +108,6 @@ impl Proxy {
     /// Starts one in front of a control plane; it has a certificate of the same authority.
     pub fn start(control_plane: &ControlPlane) -> Self {
         let port = free_port();
-        let pair = control_plane.authority.server(&format!("proxy-{port}"), &[]);
-        let certificates = vec![CertificateDer::from_pem_file(&pair.certificate).expect("the proxy's certificate")];
-        let key = PrivateKeyDer::from_pem_file(&pair.key).expect("the proxy's key");
-        let serving = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, key).expect("a TLS server");
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from(control_plane.authority.der())).expect("the authority's certificate");
         let calling = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
@@ -123,6 +121,7 @@ impl Proxy {
             requests: AtomicUsize::new(0),
             tokens: Mutex::default(),
             cut: watch::Sender::new(()),
+            acceptor: Mutex::new(acceptor(&control_plane.authority, port)),
             writes: Mutex::default(),
             stop: AtomicBool::new(false),
         });
@@ -130,9 +129,15 @@ impl Proxy {
         // A thread of its own with a runtime of its own: it goes on while a test blocks.
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(serve(port, TlsAcceptor::from(Arc::new(serving)), inside));
+            runtime.block_on(serve(port, inside));
         });
-        Self { server: format!("https://127.0.0.1:{port}"), shared, thread: Some(thread) }
+        Self { server: format!("https://127.0.0.1:{port}"), port, shared, thread: Some(thread) }
+    }
+
+    /// From now on it has a certificate of that authority; every connection is cut.
+    pub fn serve_as(&self, authority: &Authority) {
+        *lock(&self.shared.acceptor) = acceptor(authority, self.port);
+        self.cut();
     }
 
     /// At the `nth` write from now on (the first is 1) `spring` is run, once, while that request waits.
@@ -204,11 +209,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn serve(port: u16, acceptor: TlsAcceptor, shared: Arc<Shared>) {
+fn acceptor(authority: &Authority, port: u16) -> TlsAcceptor {
+    let pair = authority.server(&format!("proxy-{port}"), &[]);
+    let certificates = vec![CertificateDer::from_pem_file(&pair.certificate).expect("the proxy's certificate")];
+    let key = PrivateKeyDer::from_pem_file(&pair.key).expect("the proxy's key");
+    let serving = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(certificates, key).expect("a TLS server");
+    TlsAcceptor::from(Arc::new(serving))
+}
+
+async fn serve(port: u16, shared: Arc<Shared>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.expect("listen for the operator");
     while !shared.stop.load(Ordering::Relaxed) {
         let Ok(Ok((stream, _peer))) = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await else { continue };
-        let (acceptor, shared) = (acceptor.clone(), shared.clone());
+        let (acceptor, shared) = (lock(&shared.acceptor).clone(), shared.clone());
         tokio::spawn(async move {
             // A client that goes away in the midst of anything is what this is for.
             let mut cut = shared.cut.subscribe();

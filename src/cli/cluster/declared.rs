@@ -84,7 +84,7 @@ mod tests {
     fn read_text(text: &str, name: &str) -> Result<ClusterAccess, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        declared(file.path(), name).map_err(|error| crate::cli::chain(&error))
+        declared(file.path(), name).map_err(|error| crate::causes::chain(&error))
     }
 
     const GOOD: &str = "apiVersion: argocd-access.dev/v1alpha1

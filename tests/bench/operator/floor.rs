@@ -58,8 +58,9 @@ impl Floor {
         let lines = format!("p, {role}, applications, get, shop/web-0, allow\np, {role}, exec, create, shop/web-0, allow\ng, team-{name}, {role}\n");
         let policy = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {format!("policy.floor-{name}.csv"): lines}});
         config_maps.patch("argocd-rbac-cm", &apply, &Patch::Apply(metadata("argocd-rbac-cm", policy))).await.expect("write the policy");
-        let status = json!({"apiVersion": "argocd-access.dev/v1alpha1", "kind": "ExecAccess", "metadata": {"name": name}, "status": status});
-        accesses.patch_status(&name, &apply, &Patch::Apply(status)).await.expect("write the status");
+        let status = serde_json::from_value(json!([{"op": "add", "path": "/status", "value": status}])).expect("a JSON patch");
+        let as_floor = PatchParams { field_manager: Some("floor".to_owned()), ..PatchParams::default() };
+        accesses.patch_status(&name, &as_floor, &Patch::<Value>::Json(status)).await.expect("write the status");
 
         // Back again, so that the next time is like this one.
         config_maps

@@ -26,6 +26,8 @@ use super::{Container, NODE, Shared, container::Prepared};
 
 /// The file of a Pod's token, in its folder.
 pub const TOKEN: &str = "token";
+/// That of the cluster's certificate authorities.
+pub const AUTHORITIES: &str = "ca.crt";
 /// How often a readiness or startup probe is asked, whatever its period: tests should not wait for seconds.
 const PROBE: Duration = Duration::from_millis(200);
 
@@ -125,7 +127,7 @@ impl RunningPod {
         }
         let folder = shared.folder().join(&name);
         std::fs::create_dir_all(&folder).map_err(|error| format!("make {}: {error}", folder.display()))?;
-        token_file(&kubeconfig, &folder)?;
+        credential_files(&kubeconfig, &folder)?;
         let prepared = Prepared::new(&control_plane.client(), pod, container, &folder, &kubeconfig).await?;
         let mut ports = BTreeMap::new();
         for port in container.ports.iter().flatten() {
@@ -327,8 +329,8 @@ fn exit_code(status: std::process::ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
-/// As in a real Pod the token is in a file of its own, which may be replaced.
-fn token_file(kubeconfig: &Path, folder: &Path) -> Result<(), String> {
+/// As in a real Pod the token and the authorities are in files of their own, which may be replaced.
+fn credential_files(kubeconfig: &Path, folder: &Path) -> Result<(), String> {
     let text = std::fs::read_to_string(kubeconfig).map_err(|error| error.to_string())?;
     let mut value: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let user = value.pointer_mut("/users/0/user").and_then(Value::as_object_mut).ok_or("a kubeconfig without a user")?;
@@ -336,5 +338,9 @@ fn token_file(kubeconfig: &Path, folder: &Path) -> Result<(), String> {
     let file = folder.join(TOKEN);
     std::fs::write(&file, token.as_str().unwrap_or_default()).map_err(|error| error.to_string())?;
     user.insert("tokenFile".to_owned(), json!(file));
+    let authority = value.pointer_mut("/clusters/0/cluster/certificate-authority").ok_or("a kubeconfig without an authority")?;
+    let file = folder.join(AUTHORITIES);
+    std::fs::copy(authority.as_str().unwrap_or_default(), &file).map_err(|error| error.to_string())?;
+    *authority = json!(file);
     std::fs::write(kubeconfig, value.to_string()).map_err(|error| error.to_string())
 }
