@@ -13,7 +13,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, oneshot};
 
-use super::watch::{Watch, without_managed_fields};
+use super::watch::{Watch, without_history};
 use super::{REQUEST_TIMEOUT, RequestError, request};
 use crate::api::FIELD_MANAGER;
 use crate::metrics::Metrics;
@@ -259,7 +259,7 @@ impl Candidate {
         let woken = Arc::new(Notify::new());
         let named = Config::default().fields(&format!("metadata.name={}", self.lease));
         // Who stands by learns from it that the holder has given it back; what is decided rests on reads.
-        let watch: Watch<Lease> = Watch::start("leases", self.api.clone(), named, without_managed_fields, vec![Arc::clone(&woken)]);
+        let watch: Watch<Lease> = Watch::start("leases", self.api.clone(), named, without_history, vec![Arc::clone(&woken)]);
         loop {
             self.attempt().await?;
             let leads = self.renewed.is_some();

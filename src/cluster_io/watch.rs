@@ -25,6 +25,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::{REQUEST_TIMEOUT, describe};
+use crate::ownership::owner::forget_applied;
 use crate::reconcile::seen::{NotSeen, Seen};
 
 /// How often it is asked whether a kind is there that a cluster may do without.
@@ -364,10 +365,32 @@ fn failed(probe: &Probe, error: &watcher::Error) -> bool {
     news
 }
 
-/// Drops `managedFields` of kinds whose owners do not matter.
-pub fn without_managed_fields<K: Resource>(object: &mut K) {
+/// Drops what only tells who has set what, of kinds of which that does not matter. It is often more than the object itself.
+pub fn without_history<K: Resource>(object: &mut K) {
     object.meta_mut().managed_fields = None;
+    forget_applied(object.meta_mut());
 }
 
 /// Keeps the object as it is.
 pub fn whole<K>(_: &mut K) {}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Namespace;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn without_its_history_an_object_has_all_else() {
+        let mut namespace: Namespace = serde_json::from_value(json!({"metadata": {
+            "name": "shop", "labels": {"team": "shop"},
+            "annotations": {"example.com/kept": "yes", "kubectl.kubernetes.io/last-applied-configuration": "{\"metadata\":{}}"},
+            "managedFields": [{"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:metadata": {}}}],
+        }}))
+        .unwrap();
+        without_history(&mut namespace);
+        let kept = json!({"name": "shop", "labels": {"team": "shop"}, "annotations": {"example.com/kept": "yes"}});
+        assert_eq!(serde_json::to_value(&namespace.metadata).unwrap(), kept);
+    }
+}

@@ -13,6 +13,11 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// The release that an object belongs to.
 const HELM_RELEASE: &str = "meta.helm.sh/release-name";
 
+/// Drops it from an object of which nobody asks for its owners.
+pub fn forget_applied(meta: &mut ObjectMeta) {
+    meta.annotations.as_mut().and_then(|all| all.remove(LAST_APPLIED));
+}
+
 /// Who keeps the object as a whole.
 #[derive(Clone, Debug)]
 pub enum Keeper {

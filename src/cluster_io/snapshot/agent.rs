@@ -11,7 +11,7 @@ use crate::api::Side;
 use crate::argocd::ARGOCD_CM;
 use crate::cluster_io::discover::Offer;
 use crate::cluster_io::recent::Recent;
-use crate::cluster_io::watch::{Probe, Watch, without_managed_fields};
+use crate::cluster_io::watch::{Probe, Watch, without_history};
 use crate::live::World;
 use crate::live::world::{Shipped, binding_names, role_name};
 use crate::reconcile::{Kind, Seen};
@@ -33,12 +33,12 @@ impl AgentWatches {
         let namespace = live.instance.namespace();
         let told = || vec![Arc::clone(touched)];
         let name = role_name(namespace);
-        let bindings = |name: &String| Watch::start("rolebindings", Api::all(client.clone()), named(name), without_managed_fields, told());
+        let bindings = |name: &String| Watch::start("rolebindings", Api::all(client.clone()), named(name), without_history, told());
         Self {
-            roles: Watch::start("roles", Api::all(client.clone()), named(&name), without_managed_fields, told()),
+            roles: Watch::start("roles", Api::all(client.clone()), named(&name), without_history, told()),
             role_bindings: binding_names(namespace).iter().map(bindings).collect(),
-            cluster_roles: Watch::start("clusterroles", Api::all(client.clone()), named(&name), without_managed_fields, told()),
-            cluster_role_bindings: Watch::start("clusterrolebindings", Api::all(client.clone()), named(&name), without_managed_fields, told()),
+            cluster_roles: Watch::start("clusterroles", Api::all(client.clone()), named(&name), without_history, told()),
+            cluster_role_bindings: Watch::start("clusterrolebindings", Api::all(client.clone()), named(&name), without_history, told()),
             shipped,
             live,
         }

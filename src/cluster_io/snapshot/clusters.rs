@@ -14,7 +14,7 @@ use crate::api::{ClusterAccess, ExecAccess};
 use crate::argocd::kinds::{AppProject, Application};
 use crate::argocd::{ARGOCD_CM, ARGOCD_CMD_PARAMS_CM, ARGOCD_RBAC_CM};
 use crate::cluster_io::recent::Recent;
-use crate::cluster_io::watch::{Probe, Watch, without_managed_fields};
+use crate::cluster_io::watch::{Probe, Watch, without_history};
 use crate::clusters::bindings::MOST;
 use crate::config::InstanceConfig;
 use crate::exec;
@@ -33,8 +33,8 @@ impl HubWatches {
     #[must_use]
     pub fn start(client: &Client, told: &Told) -> Self {
         Self {
-            namespaces: Watch::start("namespaces", Api::all(client.clone()), Config::default(), without_managed_fields, told.clone()),
-            applications: Watch::start("applications", Api::all(client.clone()), Config::default(), without_managed_fields, told.clone()),
+            namespaces: Watch::start("namespaces", Api::all(client.clone()), Config::default(), without_history, told.clone()),
+            applications: Watch::start("applications", Api::all(client.clone()), Config::default(), without_history, told.clone()),
         }
     }
 }
@@ -62,27 +62,15 @@ impl RemoteWatches {
     pub fn start(client: &Client, settings: InstanceConfig, hub: Arc<HubWatches>, told: &Told) -> Self {
         let namespace = settings.namespace.as_str();
         let config_map =
-            |name: &str| Watch::start("configmaps", Api::namespaced(client.clone(), namespace), named(name), without_managed_fields, told.clone());
+            |name: &str| Watch::start("configmaps", Api::namespaced(client.clone(), namespace), named(name), without_history, told.clone());
         Self {
             accesses: Declarations::start(client, Kind::ClusterAccess, namespace, true, told),
             terminals: Declarations::start(client, Kind::ExecAccess, namespace, true, told),
             argocd_cm: config_map(ARGOCD_CM),
             rbac_cm: config_map(ARGOCD_RBAC_CM),
             params_cm: config_map(ARGOCD_CMD_PARAMS_CM),
-            deployments: Watch::start(
-                "deployments",
-                Api::namespaced(client.clone(), namespace),
-                Config::default(),
-                without_managed_fields,
-                told.clone(),
-            ),
-            projects: Watch::start(
-                "appprojects",
-                Api::namespaced(client.clone(), namespace),
-                Config::default(),
-                without_managed_fields,
-                told.clone(),
-            ),
+            deployments: Watch::start("deployments", Api::namespaced(client.clone(), namespace), Config::default(), without_history, told.clone()),
+            projects: Watch::start("appprojects", Api::namespaced(client.clone(), namespace), Config::default(), without_history, told.clone()),
             hub,
             settings,
         }

@@ -10,6 +10,7 @@ use crate::cluster_io::apply;
 use crate::cluster_io::declared::Declared;
 use crate::cluster_io::recent::Recent;
 use crate::cluster_io::watch::{Probe, Watch};
+use crate::ownership::owner::forget_applied;
 use crate::reconcile::audit;
 use crate::reconcile::told;
 use crate::reconcile::unreadable::Unreadable;
@@ -18,9 +19,10 @@ use crate::reconcile::{Kind, Seen};
 /// The kinds without which nothing can be done.
 pub const DECLARATIONS: [&str; 3] = [Kind::ExecAccess.names().2, Kind::LiveResourceAccess.names().2, Kind::ClusterAccess.names().2];
 
-/// Of `managedFields`, which are several times the object itself, only what the audit trail tells is kept.
+/// Of what tells who has set what, which is several times the object itself, only what the audit trail tells is kept.
 fn pruned<K: Resource + Clone>(object: &mut K) {
     audit::keep_writers(object.meta_mut());
+    forget_applied(object.meta_mut());
 }
 
 /// The watch of them.

@@ -16,7 +16,7 @@ use crate::api::{ClusterAccess, ExecAccess};
 use crate::argocd::kinds::ArgoCD;
 use crate::argocd::{ARGOCD_CM, ARGOCD_CMD_PARAMS_CM, ARGOCD_RBAC_CM};
 use crate::cluster_io::recent::Recent;
-use crate::cluster_io::watch::{Probe, Watch, whole, without_managed_fields};
+use crate::cluster_io::watch::{Probe, Watch, whole, without_history};
 use crate::config::ServerRoles;
 use crate::exec::World;
 use crate::exec::world::binding_name;
@@ -59,31 +59,13 @@ impl ExecWatches {
             clusters: settings.cluster_access.enabled.then(|| Declarations::start(client, Kind::ClusterAccess, namespace, true, &told())),
             rbac_cm: Watch::start("configmaps", Api::namespaced(client.clone(), namespace), named(ARGOCD_RBAC_CM), whole, told()),
             ingresses: Watch::start("ingresses", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
-            http_routes: Watch::start_optional(
-                "httproutes",
-                Api::namespaced(client.clone(), namespace),
-                Config::default(),
-                without_managed_fields,
-                told(),
-            ),
+            http_routes: Watch::start_optional("httproutes", Api::namespaced(client.clone(), namespace), Config::default(), without_history, told()),
             backend_configs: Watch::start_optional("backendconfigs", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
-            role_bindings: Watch::start("rolebindings", Api::all(client.clone()), named(&binding), without_managed_fields, told()),
-            cluster_role_bindings: Watch::start("clusterrolebindings", Api::all(client.clone()), named(&binding), without_managed_fields, told()),
+            role_bindings: Watch::start("rolebindings", Api::all(client.clone()), named(&binding), without_history, told()),
+            cluster_role_bindings: Watch::start("clusterrolebindings", Api::all(client.clone()), named(&binding), without_history, told()),
             argocds: Watch::start_optional("argocds", Api::namespaced(client.clone(), namespace), Config::default(), whole, told()),
-            admission_policies: Watch::start(
-                "validatingadmissionpolicies",
-                Api::all(client.clone()),
-                named(&binding),
-                without_managed_fields,
-                told(),
-            ),
-            admission_bindings: Watch::start(
-                "validatingadmissionpolicybindings",
-                Api::all(client.clone()),
-                named(&binding),
-                without_managed_fields,
-                told(),
-            ),
+            admission_policies: Watch::start("validatingadmissionpolicies", Api::all(client.clone()), named(&binding), without_history, told()),
+            admission_bindings: Watch::start("validatingadmissionpolicybindings", Api::all(client.clone()), named(&binding), without_history, told()),
             own_role: own(&settings.in_place.role).map(|c| Watch::start("roles", Api::namespaced(client.clone(), namespace), c, whole, told())),
             own_cluster_role: own(&settings.in_place.cluster_role).map(|c| Watch::start("clusterroles", Api::all(client.clone()), c, whole, told())),
             exec_cluster_role,

@@ -10,7 +10,7 @@ use super::declarations::Declarations;
 use super::{InstanceWatches, Told, first, named};
 use crate::api::{LiveResourceAccess, Side};
 use crate::cluster_io::recent::Recent;
-use crate::cluster_io::watch::{Probe, Watch, without_managed_fields};
+use crate::cluster_io::watch::{Probe, Watch, without_history};
 use crate::live::world::ConfigMaps;
 use crate::reconcile::unreadable::Unreadable;
 use crate::reconcile::{Kind, Seen};
@@ -29,7 +29,7 @@ impl LiveWatches {
     pub fn start(client: &Client, instance: Arc<InstanceWatches>, told: &Told) -> Self {
         let namespace = instance.namespace();
         let config_map = |name: &String| {
-            let watch = Watch::start("configmaps", Api::namespaced(client.clone(), namespace), named(name), without_managed_fields, told.clone());
+            let watch = Watch::start("configmaps", Api::namespaced(client.clone(), namespace), named(name), without_history, told.clone());
             (name.clone(), watch)
         };
         let live = &instance.settings.live;

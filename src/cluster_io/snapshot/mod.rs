@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::watch::{Probe, Watch, whole, without_managed_fields};
+use super::watch::{Probe, Watch, whole, without_history};
 use crate::argocd::deployed::Deployed;
 use crate::argocd::kinds::{AppProject, Application};
 use crate::argocd::{ARGOCD_CM, ARGOCD_CMD_PARAMS_CM};
@@ -84,9 +84,9 @@ impl ClusterWatches {
     pub fn start(client: &Client, exec: &[Arc<Notify>], live: &[Arc<Notify>]) -> Self {
         let all = [exec, live].concat();
         Self {
-            namespaces: Watch::start("namespaces", Api::all(client.clone()), Config::default(), without_managed_fields, all),
-            ingress_classes: Watch::start("ingressclasses", Api::all(client.clone()), Config::default(), without_managed_fields, exec.to_vec()),
-            applications: Watch::start("applications", Api::all(client.clone()), Config::default(), without_managed_fields, exec.to_vec()),
+            namespaces: Watch::start("namespaces", Api::all(client.clone()), Config::default(), without_history, all),
+            ingress_classes: Watch::start("ingressclasses", Api::all(client.clone()), Config::default(), without_history, exec.to_vec()),
+            applications: Watch::start("applications", Api::all(client.clone()), Config::default(), without_history, exec.to_vec()),
             live: (!live.is_empty()).then(|| LiveCluster::start(client, live)),
         }
     }
@@ -101,8 +101,8 @@ impl LiveCluster {
         let (soon, told) = (Arc::new(Notify::new()), live.to_vec());
         let some = vec![Arc::clone(&soon)];
         Self {
-            applications: Watch::start("applications", Api::all(client.clone()), Config::default(), without_managed_fields, some.clone()),
-            definitions: Watch::start("customresourcedefinitions", Api::all(client.clone()), Config::default(), without_managed_fields, some),
+            applications: Watch::start("applications", Api::all(client.clone()), Config::default(), without_history, some.clone()),
+            definitions: Watch::start("customresourcedefinitions", Api::all(client.clone()), Config::default(), without_history, some),
             later: tokio::spawn(async move {
                 loop {
                     soon.notified().await;
@@ -140,7 +140,7 @@ impl InstanceWatches {
             params_cm: config_map(ARGOCD_CMD_PARAMS_CM),
             deployments: Watch::start("deployments", Api::namespaced(client.clone(), namespace), Config::default(), whole, told.clone()),
             pods: Watch::start("pods", Api::namespaced(client.clone(), namespace), Config::default(), prune_pod, told.clone()),
-            services: Watch::start("services", Api::namespaced(client.clone(), namespace), Config::default(), without_managed_fields, told.clone()),
+            services: Watch::start("services", Api::namespaced(client.clone(), namespace), Config::default(), without_history, told.clone()),
             projects: Watch::start("appprojects", Api::namespaced(client.clone(), namespace), Config::default(), whole, told.clone()),
             cluster,
             settings,

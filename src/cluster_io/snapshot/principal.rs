@@ -13,7 +13,7 @@ use super::{LiveWatches, Outside, first, named};
 use crate::api::Side;
 use crate::argocd::{ARGOCD_CM, ARGOCD_CMD_PARAMS_CM};
 use crate::cluster_io::recent::Recent;
-use crate::cluster_io::watch::{Probe, Watch, whole, without_managed_fields};
+use crate::cluster_io::watch::{Probe, Watch, whole, without_history};
 use crate::live::principal::{World, access};
 use crate::reconcile::{Kind, Seen};
 
@@ -32,7 +32,7 @@ impl PrincipalWatches {
         let told = || vec![Arc::clone(touched)];
         let enabled = live.instance.settings.live.enabled;
         let policies = if enabled { Config::default() } else { named(access::NAME) };
-        let sets = || Watch::start("statefulsets", Api::namespaced(client.clone(), namespace), Config::default(), without_managed_fields, told());
+        let sets = || Watch::start("statefulsets", Api::namespaced(client.clone(), namespace), Config::default(), without_history, told());
         Self {
             stateful_sets: enabled.then(sets),
             network_policies: Watch::start("networkpolicies", Api::namespaced(client.clone(), namespace), policies, whole, told()),
