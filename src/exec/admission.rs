@@ -68,6 +68,7 @@ pub fn judge(world: &World, others: &Others<'_>, clock: Clock) -> Vec<Case> {
     let foreign = Foreign::of(world);
     let mut roles: BTreeMap<String, String> = BTreeMap::new();
     let own_roles: BTreeSet<String> = accesses.iter().map(|a| format!("role:{}", a.role())).collect();
+    let instance_going = world.is_going(world.namespace());
     let mut cases: Vec<Case> = Vec::with_capacity(accesses.len());
     for access in accesses {
         let judged = match &instance_refusal {
@@ -81,7 +82,7 @@ pub fn judge(world: &World, others: &Others<'_>, clock: Clock) -> Vec<Case> {
             Ok(grant) => (Verdict::yes(Reason::Valid, "valid, and within the limits of this instance"), Some(grant)),
             Err(refusal) => (refusal, None),
         };
-        let (circumstances, times) = (circumstances(world, &access), grant.as_ref().map(|grant| &grant.times));
+        let (circumstances, times) = (circumstances(world, instance_going, &access), grant.as_ref().map(|grant| &grant.times));
         let refused = "nothing is granted, since the object is not accepted";
         let Standing { active, standing, effective } = stand(&circumstances, &accepted, times, clock, refused);
         let remark = grant.as_ref().and_then(|grant| foreign.remark(grant));
@@ -90,10 +91,10 @@ pub fn judge(world: &World, others: &Others<'_>, clock: Clock) -> Vec<Case> {
     cases
 }
 
-fn circumstances(world: &World, access: &ExecAccess) -> Circumstances {
+fn circumstances(world: &World, instance_going: bool, access: &ExecAccess) -> Circumstances {
     Circumstances {
         deleted: access.metadata.deletion_timestamp.is_some(),
-        instance_going: world.is_going(world.namespace()),
+        instance_going,
         withdraw_all: world.withdraw_all,
         stopped: world.stopped().map(|why| stop::verdict(world.namespace(), why)),
         suspended: access.spec.suspend,
@@ -129,6 +130,8 @@ struct Foreign {
     mentions: Mentions,
     project_groups: BTreeSet<String>,
     default_role: Option<String>,
+    /// Whatever everybody is by it.
+    everybody: BTreeSet<String>,
     scopes: Vec<String>,
 }
 
@@ -143,11 +146,14 @@ impl Foreign {
         // The role of an object that cannot be read is nobody else's to take.
         let frozen = frozen_keys(world);
         let texts = policy::texts(data).filter(|(key, _)| !is_our_key(key) || frozen.contains(*key)).map(|(_, text)| text);
+        let mentions = Mentions::collect(texts.chain(project_lines));
+        let default_role = policy::default_role(data);
         Self {
-            mentions: Mentions::collect(texts.chain(project_lines)),
+            everybody: default_role.into_iter().flat_map(|role| mentions.inherited_by(role)).map(ToOwned::to_owned).collect(),
             project_groups: roles().flat_map(|r| r.groups().iter().map(|g| project::group_name(g).to_owned())).collect(),
-            default_role: policy::default_role(data).map(ToOwned::to_owned),
+            default_role: default_role.map(ToOwned::to_owned),
             scopes: policy::scopes(data),
+            mentions,
         }
     }
 
@@ -180,7 +186,7 @@ impl Foreign {
                 return Err(Verdict::no(Reason::SubjectTooWide, message));
             }
             // Everybody has the default role, and with it all that it inherits.
-            if self.default_role.as_deref().is_some_and(|default| self.mentions.reaches(default, subject)) {
+            if self.everybody.contains(subject) {
                 let message = format!("the subject {subject:?} is, or feeds, policy.default in {ARGOCD_RBAC_CM}: everybody would get the access");
                 return Err(Verdict::no(Reason::SubjectTooWide, message));
             }

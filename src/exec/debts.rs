@@ -119,21 +119,10 @@ impl Site {
         matches!(self, Self::OwnRole | Self::OwnClusterRole | Self::Flag | Self::Operator | Self::Ingress | Self::Confinement | Self::BackendConfig)
     }
 
-    /// Whether something is set there for this object, as far as it is seen.
-    fn has(self, world: &World, access: &ObjectMeta, reach: &Reach) -> bool {
-        let name = access.name.as_deref().unwrap_or_default();
+    /// Whether something that is everybody's is set there, as far as it is seen.
+    fn is_set_for_all(self, world: &World) -> bool {
         let annotated = |meta: &ObjectMeta, key: &str| meta.annotations.as_ref().is_some_and(|a| a.contains_key(key));
         match self {
-            Self::Policy => matches!(&world.rbac_cm, Ok(Some(cm)) if cm.data.as_ref().is_some_and(|data| data.contains_key(&key_of(name)))),
-            Self::Projects => {
-                let role = project_role_name(access);
-                world.projects.as_ref().is_ok_and(|all| all.iter().any(|p| p.roles().iter().any(|r| r.name == role)))
-            }
-            Self::RoleBinding => {
-                let here = |meta: &ObjectMeta| meta.namespace.as_ref().is_some_and(|n| reach.namespaces.contains(n));
-                world.role_bindings.as_ref().is_ok_and(|all| all.iter().any(|b| here(&b.metadata)))
-            }
-            Self::ClusterRoleBinding => reach.cluster && matches!(world.cluster_role_binding, Ok(Some(_))),
             Self::OwnRole => matches!(&world.own_role, Some(Ok(Some(role))) if annotated(&role.metadata, in_place::ANNOTATION)),
             Self::OwnClusterRole => matches!(&world.own_cluster_role, Some(Ok(Some(role))) if annotated(&role.metadata, in_place::ANNOTATION)),
             Self::Flag => matches!(&world.argocd_cm, Ok(Some(cm)) if annotated(&cm.metadata, before::ANNOTATION)),
@@ -141,20 +130,56 @@ impl Site {
             Self::Confinement => matches!(&world.admission_policy, Ok(Some(policy)) if world.is_ours(&policy.metadata)),
             Self::Ingress => world.ingresses.as_ref().is_ok_and(|all| all.iter().any(|i| annotated(&i.metadata, before::ANNOTATION))),
             Self::BackendConfig => world.backend_configs.as_ref().is_ok_and(|all| all.iter().any(|b| annotated(&b.metadata, before::ANNOTATION))),
+            Self::Policy | Self::Projects | Self::RoleBinding | Self::ClusterRoleBinding => false,
         }
     }
 }
 
-/// Where something is set for an object: what is seen, and of what cannot be seen what was there before.
-#[must_use]
-pub fn set(world: &World, case: &Case, reach: Option<&Reach>) -> Vec<String> {
-    let nowhere = Reach::default();
-    let is = |site: &Site| match site.unseen(world) {
-        Some(_) => was_set(case, *site),
-        // Its key, and its roles in projects, are an object's own: while they are there it is set, also for one that is to hold nothing any more.
-        None => (case.standing || matches!(site, Site::Policy | Site::Projects)) && site.has(world, &case.access.metadata, reach.unwrap_or(&nowhere)),
-    };
-    Site::ALL.iter().filter(|site| is(site)).map(|site| site.as_str().to_owned()).collect()
+/// Where something is set at all: looked through once for all objects.
+pub struct Places<'a> {
+    world: &'a World,
+    /// The namespaces that have a binding of our name.
+    bound: BTreeSet<&'a str>,
+    /// The names of all roles of projects.
+    roles: BTreeSet<&'a str>,
+    /// Where something that is everybody's is set.
+    shared: BTreeSet<Site>,
+}
+
+impl<'a> Places<'a> {
+    /// Looks.
+    #[must_use]
+    pub fn of(world: &'a World) -> Self {
+        let bound = world.role_bindings.iter().flatten().filter_map(|binding| binding.metadata.namespace.as_deref()).collect();
+        let roles = world.projects.iter().flatten().flat_map(|project| project.roles()).map(|role| role.name.as_str()).collect();
+        let shared = Site::ALL.into_iter().filter(|site| site.is_set_for_all(world)).collect();
+        Self { world, bound, roles, shared }
+    }
+
+    /// Where something is set for an object: what is seen, and of what cannot be seen what was there before.
+    #[must_use]
+    pub fn set(&self, case: &Case, reach: Option<&Reach>) -> Vec<String> {
+        let is = |site: &Site| match site.unseen(self.world) {
+            Some(_) => was_set(case, *site),
+            // Its key, and its roles in projects, are an object's own: while they are there it is set, also for one that is to hold nothing any more.
+            None => (case.standing || matches!(site, Site::Policy | Site::Projects)) && self.has(*site, &case.access.metadata, reach),
+        };
+        Site::ALL.iter().filter(|site| is(site)).map(|site| site.as_str().to_owned()).collect()
+    }
+
+    /// Whether something is set there for this object, as far as it is seen.
+    fn has(&self, site: Site, access: &ObjectMeta, reach: Option<&Reach>) -> bool {
+        match site {
+            Site::Policy => {
+                let key = key_of(access.name.as_deref().unwrap_or_default());
+                matches!(&self.world.rbac_cm, Ok(Some(cm)) if cm.data.as_ref().is_some_and(|data| data.contains_key(&key)))
+            }
+            Site::Projects => !self.roles.is_empty() && self.roles.contains(project_role_name(access).as_str()),
+            Site::RoleBinding => reach.is_some_and(|reach| reach.namespaces.iter().any(|namespace| self.bound.contains(namespace.as_str()))),
+            Site::ClusterRoleBinding => reach.is_some_and(|reach| reach.cluster) && matches!(self.world.cluster_role_binding, Ok(Some(_))),
+            shared => self.shared.contains(&shared),
+        }
+    }
 }
 
 /// The places in `status.set` where policy lines stand: by those people get in.

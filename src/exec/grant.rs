@@ -181,23 +181,23 @@ fn is_invisible(c: char) -> bool {
 
 fn subject(index: usize, subject: &Subject) -> Result<String, Refusal> {
     let name = subject.name.as_str();
-    let at = format!("spec.subjects[{index}].name {:?}", shorten(name, 60));
+    let at = || format!("spec.subjects[{index}].name {:?}", shorten(name, 60));
     if name.is_empty() || name.len() > NAME_LIMIT * 4 || name.chars().count() > NAME_LIMIT {
-        return Err(invalid(format!("{at} must have 1 to {NAME_LIMIT} characters")));
+        return Err(invalid(format!("{} must have 1 to {NAME_LIMIT} characters", at())));
     }
     if name.chars().any(is_invisible) {
-        return Err(invalid(format!("{at} holds a control or invisible character; write the name exactly as it stands in the token")));
+        return Err(invalid(format!("{} holds a control or invisible character; write the name exactly as it stands in the token", at())));
     }
     if name.starts_with(is_go_space) || name.ends_with(is_go_space) {
-        return Err(invalid(format!("{at} begins or ends with a space; Argo CD would not match it")));
+        return Err(invalid(format!("{} begins or ends with a space; Argo CD would not match it", at())));
     }
     if name.starts_with("role:") || name.starts_with("proj:") {
-        return Err(invalid(format!("{at} must not begin with 'role:' or 'proj:'; for a role use kind: Role and the bare name")));
+        return Err(invalid(format!("{} must not begin with 'role:' or 'proj:'; for a role use kind: Role and the bare name", at())));
     }
     match subject.kind {
         SubjectKind::Group | SubjectKind::User => Ok(name.to_owned()),
         SubjectKind::Role if name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-')) => Ok(format!("role:{name}")),
-        SubjectKind::Role => Err(invalid(format!("{at}: a role's name holds only letters, digits, '.', '_', ':' and '-'"))),
+        SubjectKind::Role => Err(invalid(format!("{}: a role's name holds only letters, digits, '.', '_', ':' and '-'", at()))),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What stands in front of argocd-server: what the controller of each Ingress needs, merged into what is there, and what can only be said:
 //! of HTTPRoutes, of paths that do not carry a terminal, of settings that are not the operator's. Pure.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::networking::v1::Ingress;
@@ -53,8 +54,17 @@ pub fn fold(world: &World, cases: &[Case], at: &str) -> (Wanted, BTreeMap<usize,
         standings.extend(fronts.routes.iter().map(|(name, front)| route::standing(world, name, front, &wish)));
     }
     let outlooks = cases.iter().enumerate().filter(|(_, c)| c.standing);
-    let outlooks = outlooks.map(|(i, case)| (i, verdict::outlook(world, case, wish.conflicts.get(&i), &fronts, &standings))).collect();
-    (wanted, outlooks)
+    // The same is said to all that wish for anything and meet nobody else's wish.
+    let usual = OnceCell::new();
+    let outlook = |(i, case): (usize, &Case)| {
+        let anew = |conflict| verdict::outlook(world, case, conflict, &fronts, &standings);
+        let outlook = match wish.conflicts.get(&i) {
+            None if verdict::wishes(case) => usual.get_or_init(|| anew(None)).clone(),
+            conflict => anew(conflict),
+        };
+        (i, outlook)
+    };
+    (wanted, outlooks.map(outlook).collect())
 }
 
 /// What the controller of an Ingress needs.

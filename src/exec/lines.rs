@@ -95,10 +95,11 @@ pub fn rules<'a>(subject: &'a str, objects: &'a BTreeSet<String>, mode: MatchMod
 /// such a one may be created while nobody looks.
 #[must_use]
 pub fn hidden(grant: &Grant, world: &World) -> &'static str {
-    let argocd = world.server().ok().and_then(Result::ok);
-    let elsewhere = argocd.as_ref().is_some_and(|server| server.applications_elsewhere);
     let named = grant.applications.iter().any(|selector| selector.namespace != AppNamespace::Own);
-    if elsewhere && named && versions::hides_tabs(argocd.and_then(|server| server.version).as_deref()) {
+    // To find argocd-server takes longer than all else that is asked for an object.
+    let argocd = if named { world.server().ok().and_then(Result::ok) } else { None };
+    let elsewhere = argocd.as_ref().is_some_and(|server| server.applications_elsewhere);
+    if elsewhere && versions::hides_tabs(argocd.and_then(|server| server.version).as_deref()) {
         "; but before Argo CD 3.4.4 the web interface shows the Terminal tab of an Application in another namespace only to whoever may exec into one of the same project and name in the instance's own namespace: upgrade, or, if that is meant too, name it in spec.applications without a namespace"
     } else {
         ""

@@ -135,14 +135,18 @@ pub fn plan(world: &World, now: jiff::Timestamp) -> Plan<Prepared> {
     let mut cases = admission::judge(world, &others, clock);
     let next = next_look(world, &cases, clock);
     let finalizers = add_finalizers(&mut cases);
-    let folded = fold(world, &cases, &others, now);
+    let mut folded = fold(world, &cases, &others, now);
     let withdrawn = !folded.wanted.writes.iter().any(|w| is_waited_for(world, w));
-    let released = |(index, case)| release(world, case, &folded.debts, folded.remaining.get(&index));
+    let ending = world.ending();
+    let released = |(index, case): (usize, &Case)| {
+        let going = case.access.metadata.deletion_timestamp.is_some() || ending;
+        if going && is_held(&case.access.metadata) { release(world, case, &folded.debts, folded.remaining.get(&index)) } else { None }
+    };
     let mut releases: Vec<Write> = if withdrawn { cases.iter().enumerate().filter_map(released).collect() } else { abandoned(&cases) };
     releases.extend(world.unreadable.iter().filter_map(|unreadable| release_unreadable(world, unreadable, withdrawn)));
     let observed = observe(world, &cases, &folded, &others, now);
     let next = next.into_iter().chain(folded.confinement.next).min();
-    let outlooks = outlooks(world, &cases, &folded, &others, clock, observed);
+    let outlooks = outlooks(world, &cases, &mut folded, &others, clock, observed);
     Plan {
         writes: step(folded.wanted.writes, finalizers, releases),
         outlooks,
@@ -183,13 +187,11 @@ fn add_finalizers(cases: &mut [Case]) -> Vec<Write> {
     writes
 }
 
-/// Drops the finalizer of an object that is being deleted, and whose access is gone. One that is suspended or expired keeps it, although it
+/// Drops the finalizer of an object that is going, and whose access is gone. One that is suspended or expired keeps it, although it
 /// holds nothing: it may be resumed or prolonged, what cannot be seen now may turn out to be there, and its deletion may ask for a restart.
 fn release(world: &World, case: &Case, debts: &BTreeMap<String, Debt>, remaining: Option<&jiff::Timestamp>) -> Option<Write> {
-    let going = case.access.metadata.deletion_timestamp.is_some() || world.ending();
     let owes = debts.contains_key(uid(&case.access.metadata)) || sessions::awaits_restart(world, case, remaining);
-    let owes = owes && !finalizer::is_abandoned(&case.access.metadata);
-    (going && is_held(&case.access.metadata) && !owes).then(|| finalizer::drop(Kind::ExecAccess, &case.access.metadata))
+    (!owes || finalizer::is_abandoned(&case.access.metadata)).then(|| finalizer::drop(Kind::ExecAccess, &case.access.metadata))
 }
 
 /// Objects that are let go although something could not be handed back.
@@ -266,33 +268,39 @@ fn observe(world: &World, cases: &[Case], without: &Folded, others: &Others<'_>,
     indices.into_iter().take(OBSERVED).map(changes_with).collect()
 }
 
+/// What the layers say of each object is taken out of what is folded.
 fn outlooks(
     world: &World,
     cases: &[Case],
-    folded: &Folded,
+    folded: &mut Folded,
     others: &Others<'_>,
     clock: Clock,
     mut observed: BTreeMap<usize, Vec<Change>>,
 ) -> Vec<Outlook> {
     let exclusive = if cases.is_empty() { None } else { Some(others.look()) };
-    let outlook = |(index, case): (usize, &Case)| Outlook {
-        access: Arc::clone(&case.access),
-        effective: case.effective,
-        accepted: case.accepted.clone(),
-        active: with_remark(case.active.clone(), sessions::remark(world, case, folded.remaining.get(&index))),
-        policy: folded.policy.get(&index).cloned(),
-        server: folded.server.get(&index).cloned(),
-        flag: case.standing.then(|| folded.flag.clone()),
-        ingress: folded.ingress.get(&index).cloned(),
-        exclusive: exclusive.as_ref().map(|e| e.verdict.clone()),
-        undeclared: exclusive.as_ref().and_then(|e| e.undeclared.clone()),
-        confined: Some(folded.confinement.verdict(folded.server.get(&index).map(|s| &s.reach))),
-        clock: limits(case).map(|_| clock::verdict(world.server_ahead)),
-        next_transition: limits(case).filter(|_| case.standing).and_then(|times| times.next_transition(clock)),
-        sessions_may_remain: folded.remaining.get(&index).copied(),
-        changes: observed.remove(&index).unwrap_or_default(),
-        set: debts::set(world, case, folded.server.get(&index).map(|s| &s.reach)),
-        debt: folded.debts.get(uid(&case.access.metadata)).cloned(),
+    let places = debts::Places::of(world);
+    let outlook = |(index, case): (usize, &Case)| {
+        let server = folded.server.remove(&index);
+        let reach = server.as_ref().map(|server| &server.reach);
+        Outlook {
+            access: Arc::clone(&case.access),
+            effective: case.effective,
+            accepted: case.accepted.clone(),
+            active: with_remark(case.active.clone(), sessions::remark(world, case, folded.remaining.get(&index))),
+            policy: folded.policy.remove(&index),
+            flag: case.standing.then(|| folded.flag.clone()),
+            ingress: folded.ingress.remove(&index),
+            exclusive: exclusive.as_ref().map(|e| e.verdict.clone()),
+            undeclared: exclusive.as_ref().and_then(|e| e.undeclared.clone()),
+            confined: Some(folded.confinement.verdict(reach)),
+            clock: limits(case).map(|_| clock::verdict(world.server_ahead)),
+            next_transition: limits(case).filter(|_| case.standing).and_then(|times| times.next_transition(clock)),
+            sessions_may_remain: folded.remaining.get(&index).copied(),
+            changes: observed.remove(&index).unwrap_or_default(),
+            set: places.set(case, reach),
+            debt: folded.debts.get(uid(&case.access.metadata)).cloned(),
+            server,
+        }
     };
     cases.iter().enumerate().map(outlook).collect()
 }

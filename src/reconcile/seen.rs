@@ -29,7 +29,7 @@ impl std::fmt::Display for NotSeen {
 /// Whether a namespace is being deleted, as far as it can be seen.
 #[must_use]
 pub fn is_going(namespaces: &Seen<Vec<Arc<Namespace>>>, name: &str) -> bool {
-    let going = |n: &Arc<Namespace>| n.metadata.name.as_deref() == Some(name) && n.metadata.deletion_timestamp.is_some();
+    let going = |n: &Arc<Namespace>| n.metadata.deletion_timestamp.is_some() && n.metadata.name.as_deref() == Some(name);
     namespaces.as_ref().is_ok_and(|all| all.iter().any(going))
 }
 

@@ -11,6 +11,8 @@ pub struct Mentions {
     names: BTreeSet<String>,
     /// From a member to what it inherits.
     inherits: BTreeMap<String, BTreeSet<String>>,
+    /// From a role to the first, by its name, of those who inherit it.
+    members: BTreeMap<String, String>,
 }
 
 impl Mentions {
@@ -43,6 +45,10 @@ impl Mentions {
 
     fn inherit(&mut self, member: &str, role: &str) {
         self.inherits.entry(member.to_owned()).or_default().insert(role.to_owned());
+        let first = self.members.entry(role.to_owned()).or_insert_with(|| member.to_owned());
+        if member < first.as_str() {
+            member.clone_into(first);
+        }
     }
 
     /// Whether the lines name it at all, as a subject, a member or a role.
@@ -51,19 +57,15 @@ impl Mentions {
         self.names.contains(name)
     }
 
-    /// Whether whoever is `from` also is `to`.
-    #[must_use]
-    pub fn reaches(&self, from: &str, to: &str) -> bool {
-        self.closure(from).contains(to)
-    }
-
     /// One of those who, by these lines, also count as `name`: somebody has made a role of it.
     #[must_use]
     pub fn member_of(&self, name: &str) -> Option<&str> {
-        self.inherits.iter().find(|(_, roles)| roles.contains(name)).map(|(member, _)| member.as_str())
+        self.members.get(name).map(String::as_str)
     }
 
-    fn closure<'a>(&'a self, from: &'a str) -> BTreeSet<&'a str> {
+    /// Everything that whoever is `from` also is, `from` with it.
+    #[must_use]
+    pub fn inherited_by<'a>(&'a self, from: &'a str) -> BTreeSet<&'a str> {
         let mut seen = BTreeSet::from([from]);
         let mut open = vec![from];
         while let Some(name) = open.pop() {
@@ -84,8 +86,10 @@ mod tests {
     #[test]
     fn reach_follows_roles_through_roles_and_ends_in_circles() {
         let m = Mentions::collect(["g, role:default, role:a\ng, role:a, role:b\ng, role:b, role:a"]);
-        assert!(m.reaches("role:default", "role:b"));
-        assert!(!m.reaches("role:b", "role:default"));
-        assert!(m.reaches("admin", "role:readonly"));
+        assert!(m.inherited_by("role:default").contains("role:b"));
+        assert!(!m.inherited_by("role:b").contains("role:default"));
+        assert!(m.inherited_by("admin").contains("role:readonly"));
+        assert_eq!(m.member_of("role:a"), Some("role:b"), "the first by its name");
+        assert_eq!(m.member_of("role:default"), None);
     }
 }

@@ -142,12 +142,18 @@ pub fn line_fields(line: &str) -> Result<Option<Vec<String>>, String> {
 /// # Errors
 /// The first line that Argo CD cannot load.
 pub fn validate(data: &Data) -> Result<(), BrokenLine> {
-    for (key, text) in texts(data) {
-        for (index, line) in text.split('\n').enumerate() {
-            if let Err(why) = line_fields(line) {
-                let text = crate::api::conditions::shorten(line.trim(), 120);
-                return Err(BrokenLine { key: key.to_owned(), number: index + 1, why, text });
-            }
+    texts(data).try_for_each(|(key, text)| validate_text(key, text))
+}
+
+/// Checks the text of one of its keys.
+///
+/// # Errors
+/// The first line that Argo CD cannot load.
+pub fn validate_text(key: &str, text: &str) -> Result<(), BrokenLine> {
+    for (index, line) in text.split('\n').enumerate() {
+        if let Err(why) = line_fields(line) {
+            let text = crate::api::conditions::shorten(line.trim(), 120);
+            return Err(BrokenLine { key: key.to_owned(), number: index + 1, why, text });
         }
     }
     Ok(())

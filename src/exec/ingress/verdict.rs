@@ -62,10 +62,15 @@ impl Stand {
     }
 }
 
+/// Whether an object asks for anything here.
+pub fn wishes(case: &Case) -> bool {
+    case.grant.as_ref().is_some_and(|g| g.ingress.is_some())
+}
+
 /// What is said to one object in effect. `conflict`: the annotation for which an older object has another value, and that object.
 pub fn outlook(world: &World, case: &Case, conflict: Option<&(String, String)>, fronts: &Seen<Fronts<'_>>, standings: &[Standing]) -> IngressOutlook {
     let none = |verdict| IngressOutlook { verdict, ingresses: Vec::new() };
-    if case.grant.as_ref().is_none_or(|g| g.ingress.is_none()) {
+    if !wishes(case) {
         return none(Verdict::yes(Reason::NotManaged, "spec.ingress.mode is None: no Ingress is touched"));
     }
     let fronts = match fronts {
