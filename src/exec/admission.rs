@@ -1,5 +1,6 @@
 //! Which objects take effect: each is judged for itself, then all together in the order of their age. Pure.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -67,7 +68,8 @@ pub fn judge(world: &World, others: &Others<'_>, clock: Clock) -> Vec<Case> {
     let instance_refusal = instance_refusal(world).or_else(|| others.refusal());
     let foreign = Foreign::of(world);
     let mut roles: BTreeMap<String, String> = BTreeMap::new();
-    let own_roles: BTreeSet<String> = accesses.iter().map(|a| format!("role:{}", a.role())).collect();
+    // Few name a role among their people.
+    let own_roles = LazyCell::new(|| world.accesses.iter().map(|a| format!("role:{}", a.role())).collect::<BTreeSet<_>>());
     let instance_going = world.is_going(world.namespace());
     let mut cases: Vec<Case> = Vec::with_capacity(accesses.len());
     for access in accesses {
@@ -75,7 +77,7 @@ pub fn judge(world: &World, others: &Others<'_>, clock: Clock) -> Vec<Case> {
             Some(refusal) => Err(refusal.clone()),
             None => grant::parse(&access, world.namespace(), &world.settings.limits)
                 .and_then(|grant| confinement::accept(world, grant))
-                .and_then(|grant| foreign.check(&grant, &own_roles).map(|()| grant))
+                .and_then(|grant| foreign.check(&grant, &|role| own_roles.contains(role)).map(|()| grant))
                 .and_then(|grant| take_role(&mut roles, grant)),
         };
         let (accepted, grant) = match judged {
@@ -157,7 +159,7 @@ impl Foreign {
         }
     }
 
-    fn check(&self, grant: &Grant, own_roles: &BTreeSet<String>) -> Result<(), Verdict> {
+    fn check(&self, grant: &Grant, is_own_role: &dyn Fn(&str) -> bool) -> Result<(), Verdict> {
         let taken = |message: String| Err(Verdict::no(Reason::RoleNameTaken, message));
         for role in &grant.roles() {
             if self.default_role.as_ref() == Some(role) {
@@ -170,7 +172,7 @@ impl Foreign {
             }
         }
         for subject in &grant.subjects {
-            if subject.starts_with("role:") && own_roles.contains(subject) {
+            if subject.starts_with("role:") && is_own_role(subject) {
                 return Err(Verdict::no(
                     Reason::SubjectTooWide,
                     format!("the subject {subject:?} is the role of an ExecAccess; name its people here instead"),

@@ -56,6 +56,9 @@ impl Desired {
     }
 }
 
+/// What each key of ours is to hold: its lines, and its text.
+type Keys<'a> = BTreeMap<&'a str, (Cow<'a, [String]>, &'a str)>;
+
 /// What the layer wants, and what it says to each object in effect (by its index among the cases).
 #[must_use]
 pub fn fold(world: &World, sorted: &ByName<'_>, cases: &[Case]) -> (Wanted, BTreeMap<usize, PolicyOutlook>) {
@@ -70,13 +73,10 @@ pub fn fold(world: &World, sorted: &ByName<'_>, cases: &[Case]) -> (Wanted, BTre
     };
     let foreign: Data = data.iter().filter(|(k, _)| !is_our_key(k)).map(|(k, v)| (k.clone(), v.clone())).collect();
     let desired = desired(world, sorted, cases, data, &foreign);
-    let mut keys: BTreeMap<String, (Vec<String>, String)> =
-        desired.values().filter(|(_, d)| !d.lines.is_empty()).map(|(k, d)| (k.clone(), (d.lines.clone(), d.text.clone()))).collect();
-    for key in frozen_keys(world) {
-        if let Some(text) = data.get(&key) {
-            keys.insert(key, (written(text), text.clone()));
-        }
-    }
+    let own = desired.values().filter(|(_, d)| !d.lines.is_empty());
+    let mut keys: Keys<'_> = own.map(|(key, d)| (key.as_str(), (Cow::Borrowed(d.lines.as_slice()), d.text.as_str()))).collect();
+    let frozen = frozen_keys(world);
+    keys.extend(frozen.iter().filter_map(|key| data.get(key).map(|text| (key.as_str(), (Cow::Owned(written(text)), text.as_str())))));
     let broken = broken(&foreign, &keys);
     let obstacle = broken.as_ref().err().map(|b| Verdict::no(Reason::ForeignPolicyBroken, broken_message(b))).or_else(|| {
         let blind = world.projects.as_ref().err().map(ToString::to_string);
@@ -112,24 +112,23 @@ fn desired(world: &World, sorted: &ByName<'_>, cases: &[Case], data: &Data, fore
 /// Keeps back what does not fit, so that no write is sent that would be refused. What stands already and is still declared keeps its place, whatever
 /// others write beside it; of what comes anew the older objects are first.
 fn fit(all: &mut BTreeMap<usize, (String, Desired)>, data: &Data, mut room: Room) {
-    let stands: BTreeMap<usize, (Vec<String>, String)> =
-        all.iter().filter_map(|(index, (key, desired))| Some((*index, standing(data.get(key)?, desired)?))).collect();
-    let floor = |index: usize, key: &str| stands.get(&index).map_or(0, |(_, text)| key.len() + text.len());
-    room.stands(all.iter().map(|(index, (key, _))| floor(*index, key)).sum());
+    let left = |key: &String, desired: &Desired| match data.get(key)? {
+        current if desired.stands_as(current) => Some(desired.size(key)),
+        current => standing(current, &desired.lines).map(|(_, text)| key.len() + text.len()),
+    };
+    let floors: BTreeMap<usize, usize> = all.iter().filter_map(|(index, (key, desired))| Some((*index, left(key, desired)?))).collect();
+    room.stands(floors.values().sum());
     for (index, (key, desired)) in all.iter_mut().filter(|(_, (_, desired))| !desired.lines.is_empty()) {
-        if !room.grows(desired.size(key).saturating_sub(floor(*index, key))) {
+        let floor = floors.get(index).copied().unwrap_or_default();
+        if !room.grows(desired.size(key).saturating_sub(floor)) {
             desired.too_large = true;
-            (desired.lines, desired.text) = stands.get(index).cloned().unwrap_or_default();
+            (desired.lines, desired.text) = data.get(key).and_then(|current| standing(current, &desired.lines)).unwrap_or_default();
         }
     }
 }
 
 /// What remains of a key when everything is taken away that is not declared any more, and nothing is added.
-fn standing(current: &str, desired: &Desired) -> Option<(Vec<String>, String)> {
-    let declared = desired.lines.as_slice();
-    if desired.stands_as(current) {
-        return Some((declared.to_vec(), current.to_owned()));
-    }
+fn standing(current: &str, declared: &[String]) -> Option<(Vec<String>, String)> {
     let there = written(current);
     if !there.is_empty() && there.iter().all(|line| declared.contains(line)) {
         return Some((there, current.to_owned()));
@@ -208,13 +207,13 @@ fn lines_of(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Checks the policy as Argo CD will compose it, and that our part of it is read back as the very lines that were meant.
-fn broken(foreign: &Data, keys: &BTreeMap<String, (Vec<String>, String)>) -> Result<(), BrokenLine> {
+fn broken(foreign: &Data, keys: &Keys<'_>) -> Result<(), BrokenLine> {
     policy::validate(foreign)?;
     for (key, (lines, text)) in keys {
         policy::validate_text(key, text)?;
         if !lines_of(text).eq(lines.iter().map(String::as_str)) {
             return Err(BrokenLine {
-                key: key.clone(),
+                key: (*key).to_owned(),
                 number: 0,
                 why: "the lines are not read back as they were meant".to_owned(),
                 text: String::new(),
@@ -229,14 +228,13 @@ pub(super) fn broken_message(broken: &BrokenLine) -> String {
     format!("{broken}; while it is broken Argo CD loads no policy at all, so nothing is added. Mend or remove that line")
 }
 
-fn writes(world: &World, data: &Data, keys: &BTreeMap<String, (Vec<String>, String)>, may_widen: bool) -> Wanted {
+fn writes(world: &World, data: &Data, keys: &Keys<'_>, may_widen: bool) -> Wanted {
     let mut wanted = Wanted::default();
     let target = Target::namespaced(Kind::ConfigMap, world.namespace(), ARGOCD_RBAC_CM);
     let mut narrow: Map<String, Value> = Map::new();
     let mut widen: Map<String, Value> = Map::new();
     for (key, text) in data.iter().filter(|(k, _)| is_our_key(k)) {
-        let empty = (Vec::new(), String::new());
-        let (desired, meant) = keys.get(key).unwrap_or(&empty);
+        let (desired, meant) = keys.get(key.as_str()).map_or((&[][..], ""), |(lines, text)| (&**lines, *text));
         if !desired.is_empty() && meant == text {
             continue;
         }
@@ -250,12 +248,12 @@ fn writes(world: &World, data: &Data, keys: &BTreeMap<String, (Vec<String>, Stri
         narrow.insert(key.clone(), left.map_or(Value::Null, Value::String));
     }
     for (key, (_, text)) in keys {
-        if data.get(key) != Some(text) {
-            widen.insert(key.clone(), Value::String(text.clone()));
+        if data.get(*key).map(String::as_str) != Some(*text) {
+            widen.insert((*key).to_owned(), Value::String((*text).to_owned()));
         }
     }
     let of = |key: &String, to: Option<String>| Change { object: target.to_string(), field: format!("data/{key}"), from: data.get(key).cloned(), to };
-    wanted.changes.extend(narrow.keys().filter(|k| !keys.contains_key(*k)).map(|k| of(k, None)));
+    wanted.changes.extend(narrow.keys().filter(|k| !keys.contains_key(k.as_str())).map(|k| of(k, None)));
     wanted.changes.extend(widen.iter().map(|(k, v)| of(k, v.as_str().map(ToOwned::to_owned))));
     let Ok(Some(config_map)) = &world.rbac_cm else {
         wanted.writes.extend(recreate(world, &target, &if may_widen { widen } else { Map::new() }));

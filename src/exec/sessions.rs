@@ -63,14 +63,19 @@ fn narrowed(world: &World, case: &Case, before: &ExecAccessStatus, reach: Option
     let Some(grant) = &case.grant else { return false };
     let changed = before.observed_generation != case.access.metadata.generation;
     let (had, all) = before.policy.as_ref().map_or((&[][..], true), |p| (p.lines.as_slice(), usize::try_from(p.line_count) == Ok(p.lines.len())));
-    let fewer = lines(world, case).is_some_and(|now| {
-        // Mostly nothing has changed, and no line has to be read to see it.
-        let kept: BTreeSet<_> = if now == had { BTreeSet::new() } else { now.iter().filter_map(|line| meant(line)).collect() };
-        let gone = |line: &Meant| !kept.contains(line) && !is_declared(grant, line);
-        // A list that was cut does not say whether it was in the rest.
-        (now != had && had.iter().filter_map(|line| meant(line)).any(|line| gone(&line))) || (changed && !all)
-    });
+    // A list that was cut does not say whether it was in the rest.
+    let fewer = lines(world, case).is_some_and(|now| is_less(grant, had, &now) || (changed && !all));
     fewer || reach.is_some_and(|reach| fewer_namespaces(grant, before, reach, changed))
+}
+
+/// Whether a line is gone, and what it gave is not declared any more.
+fn is_less(grant: &Grant, had: &[String], now: &[String]) -> bool {
+    // Mostly nothing has changed, and no line has to be read to see it.
+    if now == had {
+        return false;
+    }
+    let kept: BTreeSet<_> = now.iter().filter_map(|line| meant(line)).collect();
+    had.iter().filter_map(|line| meant(line)).any(|line| !kept.contains(&line) && !is_declared(grant, &line))
 }
 
 /// What a line gives: to whom, or into what. The role's name is no part of it.

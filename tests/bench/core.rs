@@ -25,6 +25,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+// The operator's own (src/main.rs): a plan is made of many small texts.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
 
 fn object<T: DeserializeOwned>(value: Value) -> Arc<T> {

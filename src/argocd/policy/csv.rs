@@ -1,6 +1,8 @@
 //! One policy line as Argo CD reads it: Go's `encoding/csv` with `TrimLeadingSpace` and without `LazyQuotes`
 //! (Argo CD `util/rbac/rbac.go`, `loadPolicyLine`). Pure.
 
+use std::borrow::Cow;
+
 /// Why a line cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CsvError {
@@ -18,26 +20,33 @@ pub enum CsvError {
 /// When Go's reader would refuse the line.
 pub fn fields(line: &str) -> Result<Vec<String>, CsvError> {
     let mut fields = Vec::new();
+    each(line, |field| fields.push(field.into_owned()))?;
+    Ok(fields)
+}
+
+/// Goes through the fields of one line.
+///
+/// # Errors
+/// When Go's reader would refuse the line; fields before the place where it does have been gone through.
+pub fn each<'a>(line: &'a str, mut take: impl FnMut(Cow<'a, str>)) -> Result<(), CsvError> {
     let mut rest = line;
     loop {
         rest = rest.trim_start_matches(is_go_space);
-        let Some(quoted) = rest.strip_prefix('"') else {
+        let tail = if let Some(quoted) = rest.strip_prefix('"') {
+            let (field, tail) = quoted_field(quoted)?;
+            take(Cow::Owned(field));
+            tail
+        } else {
             let (field, tail) = rest.split_once(',').map_or((rest, None), |(field, tail)| (field, Some(tail)));
             if field.contains('"') {
                 return Err(CsvError::BareQuote);
             }
-            fields.push(field.to_owned());
-            match tail {
-                Some(tail) => rest = tail,
-                None => return Ok(fields),
-            }
-            continue;
+            take(Cow::Borrowed(field));
+            tail
         };
-        let (field, tail) = quoted_field(quoted)?;
-        fields.push(field);
         match tail {
             Some(tail) => rest = tail,
-            None => return Ok(fields),
+            None => return Ok(()),
         }
     }
 }
@@ -69,15 +78,22 @@ pub fn is_go_space(c: char) -> bool {
 
 /// Writes a field so that it is read back unchanged.
 #[must_use]
-pub fn quote(field: &str) -> String {
+pub fn quote(field: &str) -> Cow<'_, str> {
     let must = field.is_empty() || field.contains([',', '"']) || field.starts_with(is_go_space) || field.ends_with(is_go_space);
-    if must { format!("\"{}\"", field.replace('"', "\"\"")) } else { field.to_owned() }
+    if must { Cow::Owned(format!("\"{}\"", field.replace('"', "\"\""))) } else { Cow::Borrowed(field) }
 }
 
 /// Writes a line of fields, as people write policies: separated by a comma and a space.
 #[must_use]
 pub fn line(fields: &[&str]) -> String {
-    fields.iter().map(|f| quote(f)).collect::<Vec<_>>().join(", ")
+    let mut line = String::with_capacity(fields.iter().map(|field| field.len() + ", ".len()).sum());
+    for (index, field) in fields.iter().enumerate() {
+        if index > 0 {
+            line.push_str(", ");
+        }
+        line.push_str(&quote(field));
+    }
+    line
 }
 
 #[cfg(test)]

@@ -122,17 +122,37 @@ pub fn is_policy_key(key: &str) -> bool {
 /// # Errors
 /// What is wrong with it, when Argo CD would refuse the whole policy for it.
 pub fn line_fields(line: &str) -> Result<Option<Vec<String>>, String> {
-    let line = line.trim_matches(csv::is_go_space);
-    if line.is_empty() || line.starts_with('#') {
-        return Ok(None);
-    }
+    let Some(line) = meaning(line) else { return Ok(None) };
     let fields = csv::fields(line).map_err(|error| error.to_string())?;
-    match (fields.first().map_or("", String::as_str), fields.len()) {
-        ("p", 6) | ("g", 3) => Ok(Some(fields)),
+    Ok(is_rule(fields.first().map_or("", String::as_str), fields.len())?.then_some(fields))
+}
+
+/// The same, where only what is wrong is asked for.
+fn check_line(line: &str) -> Result<(), String> {
+    let Some(line) = meaning(line) else { return Ok(()) };
+    let (mut first, mut count) = (None, 0);
+    let counted = csv::each(line, |field| {
+        count += 1;
+        first.get_or_insert(field);
+    });
+    counted.map_err(|error| error.to_string())?;
+    is_rule(first.as_deref().unwrap_or_default(), count).map(drop)
+}
+
+/// The line without what Argo CD cuts off; nothing of an empty one and of a comment.
+fn meaning(line: &str) -> Option<&str> {
+    let line = line.trim_matches(csv::is_go_space);
+    (!line.is_empty() && !line.starts_with('#')).then_some(line)
+}
+
+/// Whether a line that begins so, with so many fields, is one that means something.
+fn is_rule(first: &str, count: usize) -> Result<bool, String> {
+    match (first, count) {
+        ("p", 6) | ("g", 3) => Ok(true),
         ("p", n) => Err(format!("a p line has 6 fields, this one has {n}")),
         ("g", n) => Err(format!("a g line has 3 fields, this one has {n}")),
         // The other sections of Argo CD's casbin model; such lines load and mean nothing.
-        ("r" | "e" | "m", _) => Ok(None),
+        ("r" | "e" | "m", _) => Ok(false),
         (other, _) => Err(format!("a line begins with p or g, not with {:?}", crate::api::conditions::shorten(other, 40))),
     }
 }
@@ -151,7 +171,7 @@ pub fn validate(data: &Data) -> Result<(), BrokenLine> {
 /// The first line that Argo CD cannot load.
 pub fn validate_text(key: &str, text: &str) -> Result<(), BrokenLine> {
     for (index, line) in text.split('\n').enumerate() {
-        if let Err(why) = line_fields(line) {
+        if let Err(why) = check_line(line) {
             let text = crate::api::conditions::shorten(line.trim(), 120);
             return Err(BrokenLine { key: key.to_owned(), number: index + 1, why, text });
         }
@@ -179,5 +199,12 @@ mod tests {
         let broken = validate(&d).unwrap_err();
         assert_eq!((broken.key.as_str(), broken.number), ("policy.z.csv", 2));
         assert!(broken.to_string().contains("6 fields, this one has 3"), "{broken}");
+    }
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..proptest::prelude::ProptestConfig::default() })]
+        #[test]
+        fn a_line_that_is_only_checked_is_refused_for_the_same_reason_as_one_that_is_read(line in "[pgrx#]?(,? ?[a\"é]{0,2}){0,7}[ \u{a0}]?") {
+            proptest::prop_assert_eq!(check_line(&line), line_fields(&line).map(drop));
+        }
     }
 }
