@@ -19,8 +19,11 @@ pub async fn replaced(known: &[Vec<u8>]) {
             None
         }
     };
-    while !are_others(known, found().await.as_deref()) {
+    loop {
         tokio::time::sleep(EVERY).await;
+        if are_others(known, found().await.as_deref()) {
+            return;
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::reconcile::unreadable::Unreadable;
 /// then has; `None` when it is gone.
 ///
 /// As a JSON patch of the whole of it: nobody else has a part in it, and what a server-side apply costs the API server beyond that is a
-/// fifth of the time in which 200 objects become Ready.
+/// sixth of the time in which 200 objects become Ready.
 ///
 /// # Errors
 /// When the API server refuses. That the object is gone is no error.

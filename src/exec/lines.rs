@@ -96,7 +96,7 @@ pub fn rules<'a>(subject: &'a str, objects: &'a BTreeSet<String>, mode: MatchMod
 #[must_use]
 pub fn hidden(grant: &Grant, world: &World) -> &'static str {
     let named = grant.applications.iter().any(|selector| selector.namespace != AppNamespace::Own);
-    // To find argocd-server takes longer than all else that is asked for an object.
+    // argocd-server is looked for only where that counts.
     let argocd = if named { world.server().ok().and_then(Result::ok) } else { None };
     let elsewhere = argocd.as_ref().is_some_and(|server| server.applications_elsewhere);
     if elsewhere && versions::hides_tabs(argocd.and_then(|server| server.version).as_deref()) {

@@ -200,6 +200,7 @@ mod tests {
         assert_eq!((broken.key.as_str(), broken.number), ("policy.z.csv", 2));
         assert!(broken.to_string().contains("6 fields, this one has 3"), "{broken}");
     }
+
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..proptest::prelude::ProptestConfig::default() })]
         #[test]
