@@ -318,6 +318,20 @@ async fn spring(trap: Trap) -> Result<(), Failure> {
     }
 }
 
+/// Passes a request on, and has its end judged.
+async fn done(shared: Arc<Shared>, request: Request<Incoming>, write: Option<String>, after: Option<Trap>) -> Result<Response<Incoming>, Failure> {
+    let stream = TcpStream::connect(&shared.upstream).await?;
+    let stream = shared.connector.connect(ServerName::try_from("127.0.0.1")?, stream).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let response = sender.send_request(request).await?;
+    judged(&shared, write.as_ref(), Moment::After).await?;
+    if let Some(trap) = after {
+        spring(trap).await?;
+    }
+    Ok(response)
+}
+
 async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<BoxBody<Bytes, hyper::Error>>, Failure> {
     match shared.fault(&request) {
         Some(Fault::Status(code, again)) => return Ok(refusal(code, again)?),
@@ -345,15 +359,8 @@ async fn pass(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respons
         }
         return Ok(answer.body(whole(body))?);
     }
-    let stream = TcpStream::connect(&shared.upstream).await?;
-    let stream = shared.connector.connect(ServerName::try_from("127.0.0.1")?, stream).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let response = sender.send_request(request).await?;
-    judged(&shared, write.as_ref(), Moment::After).await?;
-    if let Some(trap) = after {
-        spring(trap).await?;
-    }
+    // A task of its own: a write that is on its way when the client dies, as one that is sent beside another, comes to its end, too.
+    let response = tokio::spawn(done(shared, request, write, after)).await??;
     if let Some(Lie::Mangle(mangle)) = lie {
         let status = response.status();
         let text = String::from_utf8(response.into_body().collect().await?.to_bytes().to_vec())?;
