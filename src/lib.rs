@@ -21,6 +21,7 @@
 //! | [`cluster_io`] | watches, writes, reviews, statuses, Events | yes |
 //! | [`controller`] | the loops that join the above, and the HTTP server | yes |
 //! | [`cli`] | the commands | yes |
+//! | [`memory`] | what is free is kept while a round works, and then goes back to the node | no |
 //! | [`metrics`] | what is counted | no |
 //!
 //! One function decides everything, and it is pure: [`exec::plan()`]. One module writes: [`cluster_io::apply`].
@@ -48,6 +49,7 @@ pub mod explain;
 pub mod hidden;
 pub mod ingress;
 pub mod live;
+pub mod memory;
 pub mod metrics;
 pub mod ownership;
 pub mod printable;

@@ -20,6 +20,7 @@ use crate::cluster_io::lease::Leads;
 use crate::cluster_io::recent::{Recent, version};
 use crate::cluster_io::snapshot::Outside;
 use crate::cluster_io::watch::Probe;
+use crate::memory;
 use crate::metrics::{Metrics, Tally};
 use crate::reconcile::audit::Ledger;
 use crate::reconcile::contests::Contests;
@@ -230,7 +231,9 @@ impl<K: Keeper> Rounds<K> {
     /// Makes one round.
     pub async fn round(&mut self) -> Verdict {
         let began = Instant::now();
+        let kept = memory::keep();
         let verdict = self.steps().await;
+        drop(kept);
         let outcome = match verdict {
             Verdict::Quiet => "quiet",
             Verdict::Unsettled | Verdict::More => "unsettled",
