@@ -199,6 +199,11 @@ kubectl -n $DEST create rolebinding exec --role=exec --serviceaccount=$NS:argocd
     pub async fn opens(&self, case: &Case) {
         eventually(&format!("{}: a shell", case.name), WITHIN, || async {
             let seen = self.seen(case).await;
+            // Sometimes Argo CD misses that a Pod was replaced, and would look again after some minutes only.
+            if matches!(&seen, Seen::Http(_, why) if why.contains("doesn't belong to specified app")) {
+                let [app, namespace, ..] = self.place(case.app);
+                self.refresh(namespace, app).await;
+            }
             that(matches!(seen, Seen::Shell), || format!("{seen:?}"))
         })
         .await;
@@ -276,6 +281,13 @@ kubectl -n $DEST create rolebinding exec --role=exec --serviceaccount=$NS:argocd
         all
     }
 
+    /// Has Argo CD look at an Application again.
+    async fn refresh(&self, namespace: &str, application: &str) {
+        let applications = manifests::api(&self.cp.client(), namespace, "argoproj.io/v1alpha1", "Application");
+        let refresh = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}});
+        applications.patch(application, &PatchParams::default(), &Patch::Merge(refresh)).await.unwrap();
+    }
+
     /// As it was before the case.
     pub async fn restore(&mut self, saved: &[DynamicObject]) {
         for ((api, name), saved) in self.restored().collect::<Vec<_>>().into_iter().zip(saved) {
@@ -300,9 +312,7 @@ kubectl -n $DEST create rolebinding exec --role=exec --serviceaccount=$NS:argocd
             let _none = api.delete(&format!("theirs-{}", self.argocd.namespace), &DeleteParams::default()).await;
         }
         for (namespace, name) in [(&self.argocd.namespace, "web"), (&self.team, "elsewhere")] {
-            let applications = manifests::api(&self.cp.client(), namespace, "argoproj.io/v1alpha1", "Application");
-            let refresh = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}});
-            applications.patch(name, &PatchParams::default(), &Patch::Merge(refresh)).await.unwrap();
+            self.refresh(namespace, name).await;
         }
         // What it reads when it starts.
         if std::mem::take(&mut self.dirty) {
