@@ -20,6 +20,7 @@ use super::{CliError, InstanceArgs, ServeArgs, connect};
 use crate::api::FIELD_MANAGER;
 use crate::cluster_io::events::{self, Events};
 use crate::cluster_io::lease;
+use crate::cluster_io::parsed::Parsed;
 use crate::cluster_io::request;
 use crate::cluster_io::snapshot::{
     AgentWatches, ClusterWatches, ExecWatches, HubWatches, InstanceWatches, LiveWatches, PrincipalWatches, RemoteWatches,
@@ -179,19 +180,19 @@ async fn withdraw<K: Keeper>(mut rounds: Rounds<K>, touched: &Notify, deadline: 
 
 /// Scales the operator to zero and waits until its pods are gone: it would set everything again.
 async fn stop_operator(client: &Client, namespace: &str, name: &str, deadline: Instant) -> Result<(), CliError> {
-    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+    let deployments: Api<Parsed<Deployment>> = Api::namespaced(client.clone(), namespace);
     let failed = |e: crate::cluster_io::RequestError| CliError::Restore(e.chain());
     let read = request(format!("read Deployment {namespace}/{name}"), deployments.get_opt(name));
-    let Some(deployment) = read.await.map_err(failed)? else { return Ok(()) };
+    let Some(Parsed(deployment)) = read.await.map_err(failed)? else { return Ok(()) };
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let zero = Patch::Merge(json!({"spec": {"replicas": 0}}));
     request(format!("scale Deployment {namespace}/{name} to zero"), deployments.patch_scale(name, &params, &zero)).await.map_err(failed)?;
-    let selector = deployment.spec.map(|s| s.selector).unwrap_or_default();
+    let selector = deployment.spec.as_ref().map(|s| s.selector.clone()).unwrap_or_default();
     let selector = Selector::try_from(selector)
         .map_err(|e| CliError::Restore(format!("Deployment {namespace}/{name} has a selector that cannot be read: {e}")))?;
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     loop {
-        let list = request("list the operator's pods", pods.list(&ListParams::default())).await.map_err(failed)?;
+        let list = request("list the operator's pods", pods.list_metadata(&ListParams::default())).await.map_err(failed)?;
         let empty = std::collections::BTreeMap::new();
         let left = list.items.iter().filter(|p| selector.matches(p.metadata.labels.as_ref().unwrap_or(&empty))).count();
         if left == 0 {

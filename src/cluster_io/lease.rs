@@ -259,7 +259,13 @@ impl Candidate {
         let woken = Arc::new(Notify::new());
         let named = Config::default().fields(&format!("metadata.name={}", self.lease));
         // Who stands by learns from it that the holder has given it back; what is decided rests on reads.
-        let watch: Watch<Lease> = Watch::start("leases", self.api.clone(), named, without_history, vec![Arc::clone(&woken)]);
+        let watch: Watch<Lease> = Watch::start(
+            "leases",
+            Api::namespaced(self.api.clone().into_client(), &self.namespace),
+            named,
+            without_history,
+            vec![Arc::clone(&woken)],
+        );
         loop {
             self.attempt().await?;
             let leads = self.renewed.is_some();

@@ -10,6 +10,7 @@ pub mod events;
 pub mod lease;
 pub mod outlets;
 pub mod own_rules;
+pub mod parsed;
 pub mod probe;
 pub mod recent;
 pub mod remote;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kube::{Resource, ResourceExt};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::parsed::{Parsed, Watched};
 use crate::reconcile::{Kind, Seen, Target};
 
 /// A watch that is further behind than this is no longer helped.
@@ -51,7 +51,7 @@ impl Recent {
     /// When the watch shows nothing: what we wrote is no picture of the rest.
     pub fn over<K>(&mut self, kind: Kind, seen: Seen<Vec<Arc<K>>>) -> Seen<Vec<Arc<K>>>
     where
-        K: Resource<DynamicType = ()> + DeserializeOwned,
+        K: Resource<DynamicType = ()> + Watched,
     {
         let mut seen = seen?;
         if !self.written.keys().any(|target| target.kind == kind) {
@@ -72,9 +72,9 @@ impl Recent {
             if behind {
                 there.remove(&key);
                 if let Written::Is(_, object) = written
-                    && let Ok(object) = serde_json::from_str::<K>(object)
+                    && let Ok(Parsed(object)) = serde_json::from_str(object)
                 {
-                    there.insert(key, Arc::new(object));
+                    there.insert(key, object);
                 }
             }
             behind

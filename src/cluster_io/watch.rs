@@ -7,23 +7,21 @@
 //! it, and as soon as the API server takes one again its next life begins with a list.
 
 use std::cmp::Ordering;
-use std::fmt::Debug;
-use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use kube::api::{ListParams, ObjectMeta, WatchParams};
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{self, Lookup, Store};
+use kube::runtime::reflector::{self, Store};
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, DefaultBackoff, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Resource};
-use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::parsed::{Parsed, Watched};
 use super::{REQUEST_TIMEOUT, describe};
 use crate::ownership::owner::forget_applied;
 use crate::reconcile::seen::{NotSeen, Seen};
@@ -126,40 +124,31 @@ impl Probe {
 }
 
 /// A running watch. It ends when this is dropped.
-pub struct Watch<K: Lookup + Clone + 'static>
-where
-    K::DynamicType: Eq + Hash + Clone,
-{
-    store: Store<K>,
+pub struct Watch<T: Watched> {
+    store: Store<Parsed<T>>,
     /// How it is doing.
     pub probe: Probe,
     task: JoinHandle<()>,
 }
 
-impl<K: Lookup + Clone + 'static> Drop for Watch<K>
-where
-    K::DynamicType: Eq + Hash + Clone,
-{
+impl<T: Watched> Drop for Watch<T> {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl<K> Watch<K>
-where
-    K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
-{
+impl<T: Watched> Watch<T> {
     /// Starts to watch. `prune` drops what is not needed before it is kept; `touched` is told of every change.
-    pub fn start(kind: &'static str, api: Api<K>, config: watcher::Config, prune: fn(&mut K), touched: Vec<Arc<Notify>>) -> Self {
+    pub fn start(kind: &'static str, api: Api<Parsed<T>>, config: watcher::Config, prune: fn(&mut T), touched: Vec<Arc<Notify>>) -> Self {
         Self::spawn(kind, api, config, prune, touched, false)
     }
 
     /// The same for a kind that a cluster may do without: while it is not there, none of it is.
-    pub fn start_optional(kind: &'static str, api: Api<K>, config: watcher::Config, prune: fn(&mut K), touched: Vec<Arc<Notify>>) -> Self {
+    pub fn start_optional(kind: &'static str, api: Api<Parsed<T>>, config: watcher::Config, prune: fn(&mut T), touched: Vec<Arc<Notify>>) -> Self {
         Self::spawn(kind, api, config, prune, touched, true)
     }
 
-    fn spawn(kind: &'static str, api: Api<K>, config: watcher::Config, prune: fn(&mut K), touched: Vec<Arc<Notify>>, optional: bool) -> Self {
+    fn spawn(kind: &'static str, api: Api<Parsed<T>>, config: watcher::Config, prune: fn(&mut T), touched: Vec<Arc<Notify>>, optional: bool) -> Self {
         let (store, mut writer) = reflector::store();
         let probe = Probe { kind, health: Arc::default(), again: Arc::default() };
         let noted = probe.clone();
@@ -191,7 +180,7 @@ where
     ///
     /// # Errors
     /// When the API server refuses, or has not answered yet.
-    pub fn all(&self) -> Seen<Vec<Arc<K>>> {
+    pub fn all(&self) -> Seen<Vec<Arc<T>>> {
         let health = self.probe.health();
         if let Some((_, why)) = health.refused {
             return Err(NotSeen { kind: self.probe.kind, why });
@@ -203,8 +192,8 @@ where
         if health.absent {
             return Ok(Vec::new());
         }
-        let mut all = self.store.state();
-        all.sort_by(|one, other| by_name(one.meta(), other.meta()));
+        let mut all: Vec<Arc<T>> = self.store.state().iter().map(|object| Arc::clone(&object.0)).collect();
+        all.sort_by(|one, other| by_name(one.metadata(), other.metadata()));
         Ok(all)
     }
 }
@@ -225,20 +214,17 @@ enum Ended {
 }
 
 /// Watches until the stream ends, until it fails after its list was there, or until it turns out that there is no such kind, and need not be.
-async fn follow<K>(
-    api: &Api<K>,
+async fn follow<T: Watched>(
+    api: &Api<Parsed<T>>,
     config: &watcher::Config,
-    prune: fn(&mut K),
+    prune: fn(&mut T),
     touched: &[Arc<Notify>],
     optional: bool,
     noted: &Probe,
-    writer: &mut Writer<K>,
-) -> Ended
-where
-    K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
-{
+    writer: &mut Writer<Parsed<T>>,
+) -> Ended {
     let asked = noted.health().asked;
-    let stream = watch::watcher(api.clone(), config.clone()).modify(prune).backoff(Pauses::default());
+    let stream = watch::watcher(api.clone(), config.clone()).modify(move |object| prune(Arc::make_mut(&mut object.0))).backoff(Pauses::default());
     let mut stream = std::pin::pin!(stream);
     while let Some(event) = stream.next().await {
         if let Ok(event) = &event {
@@ -294,10 +280,14 @@ fn does_not_list_again(error: &watcher::Error) -> bool {
 }
 
 /// Waits until the API server takes a watch, later each time.
-async fn until_taken<K>(api: &Api<K>, config: &watcher::Config, optional: bool, noted: &Probe, touched: &[Arc<Notify>], backoff: &mut Pauses)
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
-{
+async fn until_taken<T: Watched>(
+    api: &Api<Parsed<T>>,
+    config: &watcher::Config,
+    optional: bool,
+    noted: &Probe,
+    touched: &[Arc<Notify>],
+    backoff: &mut Pauses,
+) {
     loop {
         tokio::time::sleep(backoff.next().unwrap_or(ABSENT)).await;
         match tokio::time::timeout(REQUEST_TIMEOUT, take(api, config)).await {
@@ -316,10 +306,7 @@ where
 }
 
 /// Begins a watch, from now on, and lets it go.
-async fn take<K>(api: &Api<K>, config: &watcher::Config) -> Result<(), watcher::Error>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
-{
+async fn take<T: Watched>(api: &Api<Parsed<T>>, config: &watcher::Config) -> Result<(), watcher::Error> {
     let (label_selector, field_selector) = (config.label_selector.clone(), config.field_selector.clone());
     let one = ListParams { label_selector: label_selector.clone(), field_selector: field_selector.clone(), limit: Some(1), ..ListParams::default() };
     let now = api.list(&one).await.map_err(watcher::Error::InitialListFailed)?.metadata.resource_version;

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::api::ExecAccess;
 use crate::argocd::{ARGOCD_CM, ARGOCD_CMD_PARAMS_CM, ARGOCD_RBAC_CM};
 use crate::cluster_io::api_server::about;
+use crate::cluster_io::parsed::{Parsed, Watched};
 use crate::cluster_io::review::{Asked, review};
 use crate::cluster_io::{AT_ONCE, RequestError, request};
 use crate::config::InstanceConfig;
@@ -126,7 +127,7 @@ async fn has_exec_access(client: &Client, instance: &str) -> bool {
 }
 
 async fn pods(client: &Client, question: &Question, namespace: &str) -> Seen<Vec<Arc<Pod>>> {
-    let api = Api::<Pod>::namespaced(client.clone(), namespace);
+    let api = Api::namespaced(client.clone(), namespace);
     match &question.pod {
         Some(name) => one(api, "pods", name).await.map(|pod| pod.into_iter().collect()),
         None => all(api, "pods").await,
@@ -169,21 +170,15 @@ where
 }
 
 /// One object, or that there is none.
-pub(super) async fn one<K>(api: Api<K>, kind: &'static str, name: &str) -> Seen<Option<Arc<K>>>
-where
-    K: Clone + DeserializeOwned + std::fmt::Debug,
-{
-    seen(kind, request(format!("read {kind} {name}"), api.get_opt(name)).await).map(|found| found.map(Arc::new))
+pub(super) async fn one<K: Watched>(api: Api<Parsed<K>>, kind: &'static str, name: &str) -> Seen<Option<Arc<K>>> {
+    seen(kind, request(format!("read {kind} {name}"), api.get_opt(name)).await).map(|found| found.map(|object| object.0))
 }
 
 /// All objects of a kind; none where the cluster does not know the kind.
-pub(super) async fn all<K>(api: Api<K>, kind: &'static str) -> Seen<Vec<Arc<K>>>
-where
-    K: Clone + DeserializeOwned + std::fmt::Debug,
-{
+pub(super) async fn all<K: Watched>(api: Api<Parsed<K>>, kind: &'static str) -> Seen<Vec<Arc<K>>> {
     match request(format!("list {kind}"), api.list(&ListParams::default())).await {
         Err(error) if error.code() == Some(ABSENT) => Ok(Vec::new()),
-        answer => seen(kind, answer).map(|list| list.items.into_iter().map(Arc::new).collect()),
+        answer => seen(kind, answer).map(|list| list.items.into_iter().map(|object| object.0).collect()),
     }
 }
 

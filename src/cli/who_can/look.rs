@@ -1,19 +1,19 @@
 //! One look at an instance, with the caller's own rights. What cannot be read is said, and does not keep the rest from being read.
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
+use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ApiResource, ListParams, Object};
 use kube::{Api, Client, ResourceExt};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::argocd::instance::find_server;
 use crate::argocd::kinds::{AppProject, Application, ApplicationSpec};
 use crate::argocd::policy::Data;
 use crate::argocd::{ARGOCD_CM, ARGOCD_CMD_PARAMS_CM, ARGOCD_RBAC_CM};
+use crate::cluster_io::parsed::{Parsed, Watched};
 use crate::cluster_io::request;
 use crate::explain::who_can::{Place, Read, Seen};
 
@@ -39,8 +39,8 @@ pub async fn look(client: &Client, namespace: &str) -> Seen {
     };
     let (argocd_cm, rbac_cm, params) = futures::join!(data(ARGOCD_CM), data(ARGOCD_RBAC_CM), data(ARGOCD_CMD_PARAMS_CM));
     let (deployments, projects, applications) = futures::join!(
-        list("Deployments", namespace, Api::<Deployment>::namespaced(client.clone(), namespace)),
-        list("AppProjects", namespace, Api::<AppProject>::namespaced(client.clone(), namespace)),
+        list("Deployments", namespace, Api::<Parsed<Deployment>>::namespaced(client.clone(), namespace)),
+        list("AppProjects", namespace, Api::<Parsed<AppProject>>::namespaced(client.clone(), namespace)),
         applications(client),
     );
     // One that does not exist sets nothing; one that cannot be read leaves open what it sets.
@@ -49,9 +49,9 @@ pub async fn look(client: &Client, namespace: &str) -> Seen {
     Seen { namespace: namespace.to_owned(), argocd_cm, rbac_cm, server, projects, applications }
 }
 
-async fn list<K: Clone + Debug + DeserializeOwned>(kind: &str, namespace: &str, api: Api<K>) -> Read<Vec<K>> {
+async fn list<K: Watched>(kind: &str, namespace: &str, api: Api<Parsed<K>>) -> Read<Vec<K>> {
     let found = request(format!("list {kind} of {namespace}"), api.list(&ListParams::default())).await;
-    found.map(|list| list.items).map_err(|e| e.chain())
+    found.map(|list| list.items.into_iter().map(|object| Arc::unwrap_or_clone(object.0)).collect()).map_err(|e| e.chain())
 }
 
 async fn applications(client: &Client) -> Read<Vec<Place>> {

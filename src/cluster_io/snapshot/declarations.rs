@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use kube::Client;
 use kube::runtime::watcher::Config;
-use kube::{Client, Resource};
 
 use super::Told;
 use crate::cluster_io::apply;
 use crate::cluster_io::declared::Declared;
+use crate::cluster_io::parsed::Watched;
 use crate::cluster_io::recent::Recent;
 use crate::cluster_io::watch::{Probe, Watch};
 use crate::ownership::owner::forget_applied;
@@ -20,13 +21,13 @@ use crate::reconcile::{Kind, Seen};
 pub const DECLARATIONS: [&str; 3] = [Kind::ExecAccess.names().2, Kind::LiveResourceAccess.names().2, Kind::ClusterAccess.names().2];
 
 /// Of what tells who has set what, which is several times the object itself, only what the audit trail tells is kept.
-fn pruned<K: Resource + Clone>(object: &mut K) {
-    audit::keep_writers(object.meta_mut());
-    forget_applied(object.meta_mut());
+fn pruned(object: &mut impl Watched) {
+    audit::keep_writers(object.metadata_mut());
+    forget_applied(object.metadata_mut());
 }
 
 /// The watch of them.
-pub struct Declarations<K: told::Told + apply::Declared + 'static> {
+pub struct Declarations<K: told::Told<Status: serde::de::DeserializeOwned> + apply::Declared + Send + Sync + 'static> {
     kind: Kind,
     watch: Watch<Declared<K>>,
 }
