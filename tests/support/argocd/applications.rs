@@ -74,14 +74,20 @@ impl ArgoCd {
             let synced = status["sync"]["status"] == "Synced";
             // Seen before its AppProject was; Argo CD would look again after some minutes only.
             if status["conditions"].as_array().is_some_and(|all| all.iter().any(|one| one["type"] == "InvalidSpecError")) {
-                let refresh = json!({ "metadata": { "annotations": { "argocd.argoproj.io/refresh": "normal" } } });
-                applications.patch(name, &PatchParams::default(), &Patch::Merge(refresh)).await.map_err(|error| error.to_string())?;
+                self.refresh(namespace, name).await;
             }
             that(synced && phase.as_deref() == Some("Running"), || format!("the Pod: {phase:?}; the Application: {status}"))
         })
         .await;
         self.wait_for_tree(name, namespace, &pod).await;
         pod
+    }
+
+    /// Has Argo CD look at an Application again.
+    pub async fn refresh(&self, namespace: &str, application: &str) {
+        let applications = manifests::api(&self.control_plane.client(), namespace, "argoproj.io/v1alpha1", "Application");
+        let refresh = json!({ "metadata": { "annotations": { "argocd.argoproj.io/refresh": "normal" } } });
+        applications.patch(application, &PatchParams::default(), &Patch::Merge(refresh)).await.expect("annotate an Application");
     }
 
     /// Puts a manifest into the Git folder of an Application, in place of what is there; returns the folder's address.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::networking::v1::Ingress;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, DynamicObject, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
@@ -202,7 +202,7 @@ kubectl -n $DEST create rolebinding exec --role=exec --serviceaccount=$NS:argocd
             // Sometimes Argo CD misses that a Pod was replaced, and would look again after some minutes only.
             if matches!(&seen, Seen::Http(_, why) if why.contains("doesn't belong to specified app")) {
                 let [app, namespace, ..] = self.place(case.app);
-                self.refresh(namespace, app).await;
+                self.argocd.refresh(namespace, app).await;
             }
             that(matches!(seen, Seen::Shell), || format!("{seen:?}"))
         })
@@ -281,13 +281,6 @@ kubectl -n $DEST create rolebinding exec --role=exec --serviceaccount=$NS:argocd
         all
     }
 
-    /// Has Argo CD look at an Application again.
-    async fn refresh(&self, namespace: &str, application: &str) {
-        let applications = manifests::api(&self.cp.client(), namespace, "argoproj.io/v1alpha1", "Application");
-        let refresh = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}});
-        applications.patch(application, &PatchParams::default(), &Patch::Merge(refresh)).await.unwrap();
-    }
-
     /// As it was before the case.
     pub async fn restore(&mut self, saved: &[DynamicObject]) {
         for ((api, name), saved) in self.restored().collect::<Vec<_>>().into_iter().zip(saved) {
@@ -312,7 +305,7 @@ kubectl -n $DEST create rolebinding exec --role=exec --serviceaccount=$NS:argocd
             let _none = api.delete(&format!("theirs-{}", self.argocd.namespace), &DeleteParams::default()).await;
         }
         for (namespace, name) in [(&self.argocd.namespace, "web"), (&self.team, "elsewhere")] {
-            self.refresh(namespace, name).await;
+            self.argocd.refresh(namespace, name).await;
         }
         // What it reads when it starts.
         if std::mem::take(&mut self.dirty) {

@@ -68,8 +68,7 @@ impl Hub {
 
     /// Has Argo CD look at an Application.
     pub async fn refresh(&self, application: &str) {
-        let refresh = json!({"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}});
-        self.applications().patch(application, &PatchParams::default(), &Patch::Merge(refresh)).await.unwrap();
+        self.argocd.refresh(&self.bench.namespace, application).await;
     }
 
     /// Waits until that ConfigMap is in the remote cluster.
