@@ -5,6 +5,7 @@
 pub mod api_server;
 pub mod apply;
 pub mod declared;
+pub mod departed;
 pub mod discover;
 pub mod events;
 pub mod lease;

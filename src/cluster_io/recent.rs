@@ -3,16 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kube::{Resource, ResourceExt};
 use serde_json::Value;
 
+use super::departed::MEMORY;
 use super::parsed::{Parsed, Watched};
+use super::watch::Watch;
 use crate::reconcile::{Kind, Seen, Target};
-
-/// A watch that is further behind than this is no longer helped.
-const MEMORY: Duration = Duration::from_secs(10);
 
 /// The last answers of the API server to our own writes.
 #[derive(Debug, Default)]
@@ -22,8 +21,8 @@ pub struct Recent {
 
 #[derive(Debug)]
 enum Written {
-    /// The object after the write: its version, and itself as a text, which is a tenth of it as a tree.
-    Is(u128, String),
+    /// The object after the write: its version, its uid, and itself as a text, which is a tenth of it as a tree.
+    Is(u128, String, String),
     /// The uid of the object that was deleted.
     Gone(String),
 }
@@ -31,7 +30,9 @@ enum Written {
 impl Recent {
     /// Remembers an answer.
     pub fn is(&mut self, target: &Target, object: &Value) {
-        let written = Written::Is(version(object.pointer("/metadata/resourceVersion").and_then(Value::as_str)), object.to_string());
+        let of = |field: &str| object.pointer(field).and_then(Value::as_str);
+        let uid = of("/metadata/uid").unwrap_or_default().to_owned();
+        let written = Written::Is(version(of("/metadata/resourceVersion")), uid, object.to_string());
         self.written.insert(target.clone(), (Instant::now(), written));
     }
 
@@ -45,11 +46,22 @@ impl Recent {
         self.written.clear();
     }
 
-    /// Puts what we know better over what a watch of this kind says.
+    /// Everything of a kind that a watch shows, and what we know better.
     ///
     /// # Errors
     /// When the watch shows nothing: what we wrote is no picture of the rest.
-    pub fn over<K>(&mut self, kind: Kind, seen: Seen<Vec<Arc<K>>>) -> Seen<Vec<Arc<K>>>
+    pub fn with<K>(&mut self, kind: Kind, watch: &Watch<K>) -> Seen<Vec<Arc<K>>>
+    where
+        K: Resource<DynamicType = ()> + Watched,
+    {
+        self.over(kind, watch.all(), |uid| watch.departed.has(uid))
+    }
+
+    /// Puts what we know better over what was seen of a kind. `gone`: whether an object was seen to go.
+    ///
+    /// # Errors
+    /// When nothing was seen: what we wrote is no picture of the rest.
+    pub fn over<K>(&mut self, kind: Kind, seen: Seen<Vec<Arc<K>>>, gone: impl Fn(&str) -> bool) -> Seen<Vec<Arc<K>>>
     where
         K: Resource<DynamicType = ()> + Watched,
     {
@@ -66,12 +78,14 @@ impl Recent {
             let shown = there.get(&key);
             let behind = when.elapsed() < MEMORY
                 && match &written {
-                    Written::Is(newer, _) => shown.is_none_or(|o| version(o.meta().resource_version.as_deref()) < *newer),
+                    Written::Is(newer, uid, _) => {
+                        shown.map_or_else(|| !gone(uid), |object| version(object.meta().resource_version.as_deref()) < *newer)
+                    }
                     Written::Gone(uid) => shown.is_some_and(|o| o.uid().as_deref() == Some(uid)),
                 };
             if behind {
                 there.remove(&key);
-                if let Written::Is(_, object) = written
+                if let Written::Is(.., object) = written
                     && let Ok(Parsed(object)) = serde_json::from_str(object)
                 {
                     there.insert(key, object);
@@ -102,21 +116,35 @@ mod tests {
         vec![Arc::new(serde_json::from_value(value.clone()).unwrap())]
     }
 
+    fn nothing(_: &str) -> bool {
+        false
+    }
+
+    #[test]
+    fn what_we_wrote_and_somebody_deleted_is_not_taken_for_what_the_watch_does_not_show_yet() {
+        let (mut recent, target) = (Recent::default(), Target::namespaced(Kind::ConfigMap, "n", "a"));
+        let mut shown = |recent: &mut Recent, gone: &str| recent.over::<ConfigMap>(Kind::ConfigMap, Ok(Vec::new()), |uid| uid == gone).unwrap().len();
+        recent.is(&target, &cm("10", "u"));
+        assert_eq!(shown(&mut recent, "another"), 1);
+        assert_eq!(shown(&mut recent, "u"), 0);
+        assert_eq!(shown(&mut recent, "another"), 0, "and it is forgotten");
+    }
+
     #[test]
     fn our_own_write_counts_until_the_watch_has_caught_up() {
         let (mut recent, target) = (Recent::default(), Target::namespaced(Kind::ConfigMap, "n", "a"));
         recent.is(&target, &cm("10", "u"));
         let versions = |seen: Seen<Vec<Arc<ConfigMap>>>| seen.unwrap().iter().map(|o| o.resource_version().unwrap()).collect::<Vec<_>>();
-        assert_eq!(versions(recent.over(Kind::ConfigMap, Ok(seen(&cm("9", "u"))))), ["10"]);
-        assert_eq!(versions(recent.over(Kind::ConfigMap, Ok(seen(&cm("11", "u"))))), ["11"]);
-        assert_eq!(versions(recent.over(Kind::ConfigMap, Ok(seen(&cm("9", "u"))))), ["9"], "once caught up, it is forgotten");
+        assert_eq!(versions(recent.over(Kind::ConfigMap, Ok(seen(&cm("9", "u"))), nothing)), ["10"]);
+        assert_eq!(versions(recent.over(Kind::ConfigMap, Ok(seen(&cm("11", "u"))), nothing)), ["11"]);
+        assert_eq!(versions(recent.over(Kind::ConfigMap, Ok(seen(&cm("9", "u"))), nothing)), ["9"], "once caught up, it is forgotten");
     }
 
     #[test]
     fn what_we_deleted_is_gone_but_its_successor_is_not() {
         let (mut recent, target) = (Recent::default(), Target::namespaced(Kind::ConfigMap, "n", "a"));
         recent.gone(&target, "u");
-        assert!(recent.over(Kind::ConfigMap, Ok(seen(&cm("9", "u")))).unwrap().is_empty());
-        assert_eq!(recent.over(Kind::ConfigMap, Ok(seen(&cm("12", "v")))).unwrap().len(), 1);
+        assert!(recent.over(Kind::ConfigMap, Ok(seen(&cm("9", "u"))), nothing).unwrap().is_empty());
+        assert_eq!(recent.over(Kind::ConfigMap, Ok(seen(&cm("12", "v"))), nothing).unwrap().len(), 1);
     }
 }

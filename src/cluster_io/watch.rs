@@ -21,6 +21,7 @@ use kube::{Api, Resource};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::departed::Departed;
 use super::parsed::{Parsed, Watched};
 use super::{REQUEST_TIMEOUT, describe};
 use crate::ownership::owner::forget_applied;
@@ -128,6 +129,8 @@ pub struct Watch<T: Watched> {
     store: Store<Parsed<T>>,
     /// How it is doing.
     pub probe: Probe,
+    /// What it saw go.
+    pub departed: Departed,
     task: JoinHandle<()>,
 }
 
@@ -151,13 +154,14 @@ impl<T: Watched> Watch<T> {
     fn spawn(kind: &'static str, api: Api<Parsed<T>>, config: watcher::Config, prune: fn(&mut T), touched: Vec<Arc<Notify>>, optional: bool) -> Self {
         let (store, mut writer) = reflector::store();
         let probe = Probe { kind, health: Arc::default(), again: Arc::default() };
-        let noted = probe.clone();
+        let (noted, departed) = (probe.clone(), Departed::default());
+        let gone = departed.clone();
         let task = tokio::spawn(async move {
             // Once for ever, unless it fails, the kind comes and goes or a fresh list is asked for: each of its lives begins with a list of its own.
             let mut backoff = Pauses::default();
             loop {
                 let ended = tokio::select! {
-                    ended = follow(&api, &config, prune, &touched, optional, &noted, &mut writer) => ended,
+                    ended = follow(&api, &config, prune, &touched, optional, &noted, &gone, &mut writer) => ended,
                     () = noted.again.notified() => continue,
                 };
                 match ended {
@@ -173,7 +177,7 @@ impl<T: Watched> Watch<T> {
                 }
             }
         });
-        Self { store, probe, task }
+        Self { store, probe, departed, task }
     }
 
     /// Everything that is there, sorted by namespace and name; or why that is not known.
@@ -221,6 +225,7 @@ async fn follow<T: Watched>(
     touched: &[Arc<Notify>],
     optional: bool,
     noted: &Probe,
+    departed: &Departed,
     writer: &mut Writer<Parsed<T>>,
 ) -> Ended {
     let asked = noted.health().asked;
@@ -228,6 +233,12 @@ async fn follow<T: Watched>(
     let mut stream = std::pin::pin!(stream);
     while let Some(event) = stream.next().await {
         if let Ok(event) = &event {
+            // Noted first: who looks in between must not miss it.
+            if let Event::Delete(object) = event
+                && let Some(uid) = &object.meta().uid
+            {
+                departed.note(uid.clone(), Instant::now());
+            }
             writer.apply_watcher_event(event);
         }
         let gone = optional && event.as_ref().is_err_and(is_absent);

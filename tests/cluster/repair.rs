@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleBinding};
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
@@ -62,6 +64,29 @@ async fn policy_lines_changed_or_removed_by_hand_are_put_back() {
     let left = team.config_map(RBAC_CM).await;
     assert!(left.data.unwrap_or_default().is_empty());
     assert_eq!(left.metadata.managed_fields.unwrap_or_default(), []);
+}
+
+/// The operator remembers what it wrote until its watch shows it, and what is deleted before it has looked again is never shown.
+#[tokio::test]
+async fn what_is_deleted_right_after_the_operator_wrote_it_is_there_again() {
+    let team = granted("web", SPEC).await;
+    let text = team.policy("web").await.unwrap();
+    let config = watcher::Config::default().fields(&format!("metadata.name={RBAC_CM}"));
+    for _ in 0..5 {
+        let mut changes = std::pin::pin!(watcher(team.config_maps(), config.clone()).applied_objects());
+        assert!(changes.next().await.is_some(), "the list");
+        team.set(RBAC_CM, &key("web"), None).await;
+        let put_back = async {
+            while let Some(Ok(found)) = changes.next().await {
+                if found.data.is_some_and(|data| data.get(&key("web")) == Some(&text)) {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(SHORTLY, put_back).await.unwrap();
+        team.config_maps().delete(RBAC_CM, &DeleteParams::default()).await.unwrap();
+        becomes("it is there again", SHORTLY, Some(text.clone()), async || team.policy("web").await).await;
+    }
 }
 
 #[tokio::test]

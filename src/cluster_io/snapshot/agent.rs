@@ -98,7 +98,7 @@ impl AgentWatches {
             withdraw_all: outside.withdraw_all,
             accesses,
             unreadable,
-            argocd_cm: first(recent.over(Kind::ConfigMap, around.argocd_cm.all()), ARGOCD_CM),
+            argocd_cm: first(recent.with(Kind::ConfigMap, &around.argocd_cm), ARGOCD_CM),
             config_maps: self.live.config_maps(recent),
             deployments: around.deployments.all(),
             applications: cluster.live.as_ref().map_or_else(|| Ok(Vec::new()), |live| live.applications.all()),
@@ -106,10 +106,10 @@ impl AgentWatches {
             namespaces: cluster.namespaces.all(),
             discovery: offer.discovery.clone(),
             ceiling: offer.ceiling.clone(),
-            roles: recent.over(Kind::Role, self.roles.all()),
-            role_bindings: recent.over(Kind::RoleBinding, bindings),
-            cluster_role: first(recent.over(Kind::ClusterRole, self.cluster_roles.all()), &name),
-            cluster_role_binding: first(recent.over(Kind::ClusterRoleBinding, self.cluster_role_bindings.all()), &name),
+            roles: recent.with(Kind::Role, &self.roles),
+            role_bindings: recent.over(Kind::RoleBinding, bindings, |uid| self.role_bindings.iter().any(|watch| watch.departed.has(uid))),
+            cluster_role: first(recent.with(Kind::ClusterRole, &self.cluster_roles), &name),
+            cluster_role_binding: first(recent.with(Kind::ClusterRoleBinding, &self.cluster_role_bindings), &name),
         })
     }
 }

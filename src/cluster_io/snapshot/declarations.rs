@@ -60,6 +60,6 @@ where
                 Err(invalid) => unreadable.push(Unreadable::clone(invalid)),
             }
         }
-        Ok((recent.over(self.kind, Ok(readable))?, unreadable))
+        Ok((recent.over(self.kind, Ok(readable), |uid| self.watch.departed.has(uid))?, unreadable))
     }
 }

@@ -121,7 +121,7 @@ impl ExecWatches {
         let (around, cluster) = (&self.instance, &self.instance.cluster);
         let config_map = |recent: &mut Recent, watch: &Watch<ConfigMap>, name: &str| {
             // The three ConfigMaps share a kind, and each watch shows one of them.
-            first(recent.over(Kind::ConfigMap, watch.all()), name)
+            first(recent.with(Kind::ConfigMap, watch), name)
         };
         Ok(World {
             settings: around.settings.clone(),
@@ -135,31 +135,28 @@ impl ExecWatches {
             argocd_cm: config_map(recent, &around.argocd_cm, ARGOCD_CM),
             rbac_cm: config_map(recent, &self.rbac_cm, ARGOCD_RBAC_CM),
             params_cm: config_map(recent, &around.params_cm, ARGOCD_CMD_PARAMS_CM),
-            deployments: recent.over(Kind::Deployment, around.deployments.all()),
+            deployments: recent.with(Kind::Deployment, &around.deployments),
             pods: around.pods.all(),
             services: around.services.all(),
-            ingresses: recent.over(Kind::Ingress, self.ingresses.all()),
+            ingresses: recent.with(Kind::Ingress, &self.ingresses),
             http_routes: self.http_routes.all(),
-            backend_configs: recent.over(Kind::BackendConfig, self.backend_configs.all()),
+            backend_configs: recent.with(Kind::BackendConfig, &self.backend_configs),
             ingress_classes: cluster.ingress_classes.all(),
             applications: cluster.applications.all(),
             // Of these nothing is written here.
             clusters: self.clusters.as_ref().map_or_else(|| Ok(Vec::new()), |all| Ok(all.all(&mut Recent::default())?.0)),
-            projects: recent.over(Kind::AppProject, around.projects.all()),
+            projects: recent.with(Kind::AppProject, &around.projects),
             namespaces: cluster.namespaces.all(),
-            role_bindings: recent.over(Kind::RoleBinding, self.role_bindings.all()),
-            cluster_role_binding: first(recent.over(Kind::ClusterRoleBinding, self.cluster_role_bindings.all()), &binding_name(self.namespace())),
-            argocds: recent.over(Kind::ArgoCD, self.argocds.all()),
-            admission_policy: first(recent.over(Kind::ValidatingAdmissionPolicy, self.admission_policies.all()), &binding_name(self.namespace())),
-            admission_binding: first(
-                recent.over(Kind::ValidatingAdmissionPolicyBinding, self.admission_bindings.all()),
-                &binding_name(self.namespace()),
-            ),
-            own_role: self.own_role.as_ref().map(|w| first(recent.over(Kind::Role, w.all()), &around.settings.in_place.role)),
+            role_bindings: recent.with(Kind::RoleBinding, &self.role_bindings),
+            cluster_role_binding: first(recent.with(Kind::ClusterRoleBinding, &self.cluster_role_bindings), &binding_name(self.namespace())),
+            argocds: recent.with(Kind::ArgoCD, &self.argocds),
+            admission_policy: first(recent.with(Kind::ValidatingAdmissionPolicy, &self.admission_policies), &binding_name(self.namespace())),
+            admission_binding: first(recent.with(Kind::ValidatingAdmissionPolicyBinding, &self.admission_bindings), &binding_name(self.namespace())),
+            own_role: self.own_role.as_ref().map(|w| first(recent.with(Kind::Role, w), &around.settings.in_place.role)),
             own_cluster_role: self
                 .own_cluster_role
                 .as_ref()
-                .map(|w| first(recent.over(Kind::ClusterRole, w.all()), &around.settings.in_place.cluster_role)),
+                .map(|w| first(recent.with(Kind::ClusterRole, w), &around.settings.in_place.cluster_role)),
         })
     }
 }

@@ -54,7 +54,7 @@ impl LiveWatches {
     }
 
     pub(super) fn config_maps(&self, recent: &mut Recent) -> Seen<ConfigMaps> {
-        let one = |(name, watch): (&String, &Watch<ConfigMap>)| Ok((name.clone(), first(recent.over(Kind::ConfigMap, watch.all()), name)?));
+        let one = |(name, watch): (&String, &Watch<ConfigMap>)| Ok((name.clone(), first(recent.with(Kind::ConfigMap, watch), name)?));
         self.config_maps.iter().map(one).collect()
     }
 }

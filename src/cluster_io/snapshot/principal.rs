@@ -77,7 +77,7 @@ impl PrincipalWatches {
     pub fn world(&self, recent: &mut Recent, outside: Outside) -> Seen<World> {
         let (accesses, unreadable) = self.live.accesses(Side::Principal, recent)?;
         let (around, cluster) = (&self.live.instance, &self.live.instance.cluster);
-        let config_map = |recent: &mut Recent, watch: &Watch<ConfigMap>, name: &str| first(recent.over(Kind::ConfigMap, watch.all()), name);
+        let config_map = |recent: &mut Recent, watch: &Watch<ConfigMap>, name: &str| first(recent.with(Kind::ConfigMap, watch), name);
         Ok(World {
             settings: around.settings.clone(),
             kubernetes_version: outside.kubernetes_version,
@@ -89,11 +89,11 @@ impl PrincipalWatches {
             argocd_cm: config_map(recent, &around.argocd_cm, ARGOCD_CM),
             params_cm: config_map(recent, &around.params_cm, ARGOCD_CMD_PARAMS_CM),
             config_maps: self.live.config_maps(recent),
-            deployments: recent.over(Kind::Deployment, around.deployments.all()),
+            deployments: recent.with(Kind::Deployment, &around.deployments),
             stateful_sets: self.stateful_sets.as_ref().map_or_else(|| Ok(Vec::new()), Watch::all),
             services: around.services.all(),
             pods: around.pods.all(),
-            network_policies: recent.over(Kind::NetworkPolicy, self.network_policies.all()),
+            network_policies: recent.with(Kind::NetworkPolicy, &self.network_policies),
             applications: cluster.applications.all(),
             namespaces: cluster.namespaces.all(),
         })
