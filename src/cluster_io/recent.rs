@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn what_we_wrote_and_somebody_deleted_is_not_taken_for_what_the_watch_does_not_show_yet() {
         let (mut recent, target) = (Recent::default(), Target::namespaced(Kind::ConfigMap, "n", "a"));
-        let mut shown = |recent: &mut Recent, gone: &str| recent.over::<ConfigMap>(Kind::ConfigMap, Ok(Vec::new()), |uid| uid == gone).unwrap().len();
+        let shown = |recent: &mut Recent, gone: &str| recent.over::<ConfigMap>(Kind::ConfigMap, Ok(Vec::new()), |uid| uid == gone).unwrap().len();
         recent.is(&target, &cm("10", "u"));
         assert_eq!(shown(&mut recent, "another"), 1);
         assert_eq!(shown(&mut recent, "u"), 0);

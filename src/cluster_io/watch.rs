@@ -152,32 +152,10 @@ impl<T: Watched> Watch<T> {
     }
 
     fn spawn(kind: &'static str, api: Api<Parsed<T>>, config: watcher::Config, prune: fn(&mut T), touched: Vec<Arc<Notify>>, optional: bool) -> Self {
-        let (store, mut writer) = reflector::store();
-        let probe = Probe { kind, health: Arc::default(), again: Arc::default() };
-        let (noted, departed) = (probe.clone(), Departed::default());
-        let gone = departed.clone();
-        let task = tokio::spawn(async move {
-            // Once for ever, unless it fails, the kind comes and goes or a fresh list is asked for: each of its lives begins with a list of its own.
-            let mut backoff = Pauses::default();
-            loop {
-                let ended = tokio::select! {
-                    ended = follow(&api, &config, prune, &touched, optional, &noted, &gone, &mut writer) => ended,
-                    () = noted.again.notified() => continue,
-                };
-                match ended {
-                    Ended::Stream => break,
-                    Ended::Absent => tokio::select! {
-                        () = tokio::time::sleep(ABSENT) => {}
-                        () = noted.again.notified() => {}
-                    },
-                    Ended::Failed => tokio::select! {
-                        () = until_taken(&api, &config, optional, &noted, &touched, &mut backoff) => {}
-                        () = noted.again.notified() => {}
-                    },
-                }
-            }
-        });
-        Self { store, probe, departed, task }
+        let (store, writer) = reflector::store();
+        let (probe, departed) = (Probe { kind, health: Arc::default(), again: Arc::default() }, Departed::default());
+        let source = Source { api, config, prune, touched, optional, probe: probe.clone(), departed: departed.clone() };
+        Self { store, probe, departed, task: tokio::spawn(source.keep(writer)) }
     }
 
     /// Everything that is there, sorted by namespace and name; or why that is not known.
@@ -217,68 +195,127 @@ enum Ended {
     Stream,
 }
 
-/// Watches until the stream ends, until it fails after its list was there, or until it turns out that there is no such kind, and need not be.
-async fn follow<T: Watched>(
-    api: &Api<Parsed<T>>,
-    config: &watcher::Config,
+/// What is watched, and who is told.
+struct Source<T: Watched> {
+    api: Api<Parsed<T>>,
+    config: watcher::Config,
     prune: fn(&mut T),
-    touched: &[Arc<Notify>],
+    touched: Vec<Arc<Notify>>,
     optional: bool,
-    noted: &Probe,
-    departed: &Departed,
-    writer: &mut Writer<Parsed<T>>,
-) -> Ended {
-    let asked = noted.health().asked;
-    let stream = watch::watcher(api.clone(), config.clone()).modify(move |object| prune(Arc::make_mut(&mut object.0))).backoff(Pauses::default());
-    let mut stream = std::pin::pin!(stream);
-    while let Some(event) = stream.next().await {
-        if let Ok(event) = &event {
-            // Noted first: who looks in between must not miss it.
-            if let Event::Delete(object) = event
-                && let Some(uid) = &object.meta().uid
-            {
-                departed.note(uid.clone(), Instant::now());
+    probe: Probe,
+    departed: Departed,
+}
+
+impl<T: Watched> Source<T> {
+    /// Keeps the store as the API server has it. Each life of the watch begins with a list; there is one for ever, unless it fails, the
+    /// kind comes and goes or a fresh list is asked for.
+    async fn keep(self, mut writer: Writer<Parsed<T>>) {
+        let mut backoff = Pauses::default();
+        loop {
+            let ended = tokio::select! {
+                ended = self.follow(&mut writer) => ended,
+                () = self.probe.again.notified() => continue,
+            };
+            match ended {
+                Ended::Stream => break,
+                Ended::Absent => tokio::select! {
+                    () = tokio::time::sleep(ABSENT) => {}
+                    () = self.probe.again.notified() => {}
+                },
+                Ended::Failed => tokio::select! {
+                    () = self.until_taken(&mut backoff) => {}
+                    () = self.probe.again.notified() => {}
+                },
             }
-            writer.apply_watcher_event(event);
-        }
-        let gone = optional && event.as_ref().is_err_and(is_absent);
-        let lost = event.as_ref().is_err_and(does_not_list_again);
-        let tell = match event {
-            Ok(Event::Init | Event::InitApply(_)) => false,
-            Ok(Event::InitDone) => {
-                noted.note(|h| *h = Health { asked: h.asked, listed: Some(asked), ..Health::default() });
-                true
-            }
-            Ok(Event::Apply(_) | Event::Delete(_)) => {
-                noted.note(|h| {
-                    h.refused = None;
-                    h.broken = None;
-                });
-                true
-            }
-            Err(_) if gone => {
-                let before = noted.health();
-                noted.note(|h| *h = Health { asked: h.asked, absent: true, ..Health::default() });
-                if !before.absent {
-                    tracing::debug!(kind = noted.kind, "the cluster has no such kind");
-                }
-                !before.absent
-            }
-            Err(error) => failed(noted, &error),
-        };
-        if tell {
-            for told in touched {
-                told.notify_one();
-            }
-        }
-        if gone {
-            return Ended::Absent;
-        }
-        if lost {
-            return Ended::Failed;
         }
     }
-    Ended::Stream
+
+    fn tell(&self) {
+        self.touched.iter().for_each(|told| told.notify_one());
+    }
+
+    /// Watches until the stream ends, until it fails after its list was there, or until it turns out that there is no such kind, and need
+    /// not be.
+    async fn follow(&self, writer: &mut Writer<Parsed<T>>) -> Ended {
+        let asked = self.probe.health().asked;
+        let prune = self.prune;
+        let stream = watch::watcher(self.api.clone(), self.config.clone());
+        let stream = stream.modify(move |object| prune(Arc::make_mut(&mut object.0))).backoff(Pauses::default());
+        let mut stream = std::pin::pin!(stream);
+        while let Some(event) = stream.next().await {
+            if let Ok(event) = &event {
+                // Noted first: who looks in between must not miss it.
+                if let Event::Delete(object) = event
+                    && let Some(uid) = &object.meta().uid
+                {
+                    self.departed.note(uid.clone(), Instant::now());
+                }
+                writer.apply_watcher_event(event);
+            }
+            let gone = self.optional && event.as_ref().is_err_and(is_absent);
+            let lost = event.as_ref().is_err_and(does_not_list_again);
+            let tell = match event {
+                Ok(Event::Init | Event::InitApply(_)) => false,
+                Ok(Event::InitDone) => {
+                    self.probe.note(|h| *h = Health { asked: h.asked, listed: Some(asked), ..Health::default() });
+                    true
+                }
+                Ok(Event::Apply(_) | Event::Delete(_)) => {
+                    self.probe.note(|h| {
+                        h.refused = None;
+                        h.broken = None;
+                    });
+                    true
+                }
+                Err(_) if gone => {
+                    let before = self.probe.health();
+                    self.probe.note(|h| *h = Health { asked: h.asked, absent: true, ..Health::default() });
+                    if !before.absent {
+                        tracing::debug!(kind = self.probe.kind, "the cluster has no such kind");
+                    }
+                    !before.absent
+                }
+                Err(error) => failed(&self.probe, &error),
+            };
+            if tell {
+                self.tell();
+            }
+            if gone {
+                return Ended::Absent;
+            }
+            if lost {
+                return Ended::Failed;
+            }
+        }
+        Ended::Stream
+    }
+
+    /// Waits until the API server takes a watch, later each time.
+    async fn until_taken(&self, backoff: &mut Pauses) {
+        loop {
+            tokio::time::sleep(backoff.next().unwrap_or(ABSENT)).await;
+            match tokio::time::timeout(REQUEST_TIMEOUT, self.take()).await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) if self.optional && is_absent(&error) => return,
+                Ok(Err(error)) => {
+                    if failed(&self.probe, &error) {
+                        self.tell();
+                    }
+                }
+                Err(_) => tracing::warn!(kind = self.probe.kind, "a watch was not taken in time; it is tried again"),
+            }
+        }
+    }
+
+    /// Begins a watch, from now on, and lets it go.
+    async fn take(&self) -> Result<(), watcher::Error> {
+        let (label_selector, field_selector) = (self.config.label_selector.clone(), self.config.field_selector.clone());
+        let one =
+            ListParams { label_selector: label_selector.clone(), field_selector: field_selector.clone(), limit: Some(1), ..ListParams::default() };
+        let now = self.api.list(&one).await.map_err(watcher::Error::InitialListFailed)?.metadata.resource_version;
+        let params = WatchParams { label_selector, field_selector, timeout: Some(1), ..WatchParams::default() };
+        self.api.watch(&params, &now.ok_or(watcher::Error::NoResourceVersion)?).await.map(drop).map_err(watcher::Error::WatchStartFailed)
+    }
 }
 
 /// Whether kube goes on after it where it was, without a word when that works.
@@ -288,41 +325,6 @@ fn does_not_list_again(error: &watcher::Error) -> bool {
         watcher::Error::WatchError(status) => status.code != 410,
         watcher::Error::InitialListFailed(_) | watcher::Error::NoResourceVersion => false,
     }
-}
-
-/// Waits until the API server takes a watch, later each time.
-async fn until_taken<T: Watched>(
-    api: &Api<Parsed<T>>,
-    config: &watcher::Config,
-    optional: bool,
-    noted: &Probe,
-    touched: &[Arc<Notify>],
-    backoff: &mut Pauses,
-) {
-    loop {
-        tokio::time::sleep(backoff.next().unwrap_or(ABSENT)).await;
-        match tokio::time::timeout(REQUEST_TIMEOUT, take(api, config)).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) if optional && is_absent(&error) => return,
-            Ok(Err(error)) => {
-                if failed(noted, &error) {
-                    for told in touched {
-                        told.notify_one();
-                    }
-                }
-            }
-            Err(_) => tracing::warn!(kind = noted.kind, "a watch was not taken in time; it is tried again"),
-        }
-    }
-}
-
-/// Begins a watch, from now on, and lets it go.
-async fn take<T: Watched>(api: &Api<Parsed<T>>, config: &watcher::Config) -> Result<(), watcher::Error> {
-    let (label_selector, field_selector) = (config.label_selector.clone(), config.field_selector.clone());
-    let one = ListParams { label_selector: label_selector.clone(), field_selector: field_selector.clone(), limit: Some(1), ..ListParams::default() };
-    let now = api.list(&one).await.map_err(watcher::Error::InitialListFailed)?.metadata.resource_version;
-    let params = WatchParams { label_selector, field_selector, timeout: Some(1), ..WatchParams::default() };
-    api.watch(&params, &now.ok_or(watcher::Error::NoResourceVersion)?).await.map(drop).map_err(watcher::Error::WatchStartFailed)
 }
 
 /// Whether the API server says that it does not know the kind.
