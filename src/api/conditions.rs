@@ -1,6 +1,7 @@
 //! The types and reasons of conditions, and how a condition follows from the one before. Pure: the time comes in.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use super::condition::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// The conditions of our resources, in the order in which they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -542,10 +543,10 @@ pub fn condition(kind: ConditionType, verdict: &Verdict, generation: Option<i64>
         _ => now.clone(),
     };
     Condition {
-        type_: kind.as_str().to_owned(),
-        status: verdict.state.as_str().to_owned(),
-        reason: verdict.reason.as_str().to_owned(),
-        message: shorten(verdict.message.trim(), MESSAGE_LIMIT),
+        type_: kind.as_str().into(),
+        status: verdict.state.as_str().into(),
+        reason: verdict.reason.as_str().into(),
+        message: shorten(verdict.message.trim(), MESSAGE_LIMIT).into(),
         observed_generation: generation,
         last_transition_time,
     }

@@ -12,6 +12,7 @@ pub mod cluster_status;
 #[cfg(test)]
 mod cluster_tests;
 pub mod common;
+pub mod condition;
 pub mod conditions;
 pub mod exec_access;
 pub mod grant;
@@ -22,11 +23,13 @@ mod live_tests;
 pub mod status;
 #[cfg(test)]
 mod tests;
+pub mod text;
 pub mod time;
 
 pub use cluster_access::{ClusterAccess, ClusterAccessSpec};
 pub use cluster_status::{ClusterAccessStatus, RemoteRight};
 pub use common::{Mode, NamespaceSelection};
+pub use condition::Condition;
 pub use conditions::{ConditionType, Reason};
 pub use exec_access::{
     ApplicationSelector, ExecAccess, ExecAccessSpec, IngressMode, IngressSettings, OnRevoke, PolicyTarget, ServerAccess, ServerScope, Subject,
@@ -36,6 +39,7 @@ pub use grant::GrantInEffect;
 pub use live_resource_access::{Feature, GroupKind, LiveResourceAccess, LiveResourceAccessSpec, Side};
 pub use live_status::LiveResourceAccessStatus;
 pub use status::ExecAccessStatus;
+pub use text::Text;
 pub use time::{Day, Validity, Window};
 
 /// The definitions of the resources that the operator serves: what is installed.

@@ -1,11 +1,13 @@
 //! The status of an `ExecAccess`: what was found, what was done, what is proven.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use super::condition::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::grant::GrantInEffect;
+use super::text::Text;
 
 /// What is true of an `ExecAccess` now. Written by the operator only.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -43,7 +45,7 @@ pub struct ExecAccessStatus {
     /// can be handed back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
-    pub set: Vec<String>,
+    pub set: Vec<Text>,
 
     /// The access that is in effect; absent while none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,19 +81,19 @@ pub struct ExecAccessStatus {
 pub struct InstanceStatus {
     /// Version of Argo CD, from the image of argocd-server; absent when the image does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub argocd_version: Option<String>,
+    pub argocd_version: Option<Text>,
     /// Version of Kubernetes, which decides the verbs that a terminal needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kubernetes_version: Option<String>,
+    pub kubernetes_version: Option<Text>,
     /// Who installed Argo CD: Helm, Operator (argocd-operator), ArgoCD (it manages itself) or Manifests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub installer: Option<String>,
+    pub installer: Option<Text>,
     /// The Deployment that was taken for argocd-server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deployment: Option<String>,
+    pub deployment: Option<Text>,
     /// The ServiceAccount of argocd-server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_account: Option<String>,
+    pub service_account: Option<Text>,
 }
 
 /// What was written into Argo CD's policy.
@@ -129,7 +131,7 @@ pub struct ServerStatus {
     pub namespace_count: i64,
     /// Set when argocd-server may exec in every namespace through a grant that is not ours: what allows it. Deleting this object does not end that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub open_cluster_wide: Option<String>,
+    pub open_cluster_wide: Option<Text>,
     /// Other clusters that the applications deploy to (at most 32). What argocd-server's ServiceAccount may do in this one does not count there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
@@ -164,7 +166,7 @@ pub struct RemoteDestination {
 #[serde(rename_all = "camelCase")]
 pub struct NamespaceVerdict {
     /// The namespace; `*` is the whole cluster.
-    pub name: String,
+    pub name: Text,
     /// Whether the review allows all that a terminal needs; absent when it could not be asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<bool>,
@@ -172,8 +174,8 @@ pub struct NamespaceVerdict {
     #[serde(default)]
     pub granted_by_us: bool,
     /// What the API server says of it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub message: String,
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub message: Text,
 }
 
 /// What was set on one Ingress.
@@ -181,20 +183,20 @@ pub struct NamespaceVerdict {
 #[serde(rename_all = "camelCase")]
 pub struct IngressStatus {
     /// Name of the Ingress or HTTPRoute, in the instance's namespace.
-    pub name: String,
+    pub name: Text,
     /// `HTTPRoute`, where it is none of the kind Ingress.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub kind: String,
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub kind: Text,
     /// The controller that serves it, as its class says; empty when unknown.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub controller: String,
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub controller: Text,
     /// The annotations (and the field of a BackendConfig) that are in place for the terminal.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
-    pub annotations: Vec<String>,
+    pub annotations: Vec<Text>,
     /// Why it is not configured, when it is not.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub message: String,
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub message: Text,
 }
 
 /// Somebody who may open terminals without any ExecAccess.
@@ -202,11 +204,11 @@ pub struct IngressStatus {
 #[serde(rename_all = "camelCase")]
 pub struct UndeclaredGrant {
     /// The person, group or role, as Argo CD's policy names it.
-    pub subject: String,
+    pub subject: Text,
     /// The applications, as the policy line names them, such as `*/*`.
-    pub applications: String,
+    pub applications: Text,
     /// Where that stands: the built-in policy, a key and line of argocd-rbac-cm, or an AppProject's role.
-    pub source: String,
+    pub source: Text,
 }
 
 /// One field of one object that changes.

@@ -21,12 +21,13 @@ pub struct Declared<K>(pub Result<Arc<K>, Box<Unreadable>>);
 impl<K: apply::Declared + Told<Status: DeserializeOwned> + Send + Sync + 'static> Watched for Declared<K> {
     type Kind = K;
 
-    fn read(tree: &Value) -> serde_json::Result<Self> {
-        Ok(Self(match K::deserialize(tree) {
+    fn read(json: &str) -> serde_json::Result<Self> {
+        Ok(Self(match serde_json::from_str(json) {
             Ok(object) => Ok(Arc::new(object)),
             Err(error) => {
-                let PartialObjectMeta { metadata, .. } = PartialObjectMeta::<K>::deserialize(tree)?;
-                Err(Box::new(Unreadable::new::<K::Status>(metadata, error.to_string(), tree)))
+                let tree: Value = serde_json::from_str(json)?;
+                let PartialObjectMeta { metadata, .. } = PartialObjectMeta::<K>::deserialize(&tree)?;
+                Err(Box::new(Unreadable::new::<K::Status>(metadata, why(&error), &tree)))
             }
         }))
     }
@@ -37,5 +38,30 @@ impl<K: apply::Declared + Told<Status: DeserializeOwned> + Send + Sync + 'static
 
     fn metadata_mut(&mut self) -> &mut ObjectMeta {
         self.0.as_mut().map_or_else(|unreadable| &mut unreadable.metadata, |object| Arc::make_mut(object).meta_mut())
+    }
+}
+
+/// Why it cannot be parsed. Where that stands in the text is left out: it is another place after every write, and goes into a status.
+fn why(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ExecAccess;
+    use serde_json::json;
+
+    #[test]
+    fn why_it_cannot_be_parsed_is_the_same_whatever_stands_before_it() {
+        let read = |labels: Value| {
+            let object = json!({"metadata": {"name": "a", "labels": labels}, "spec": {"subjects": [], "applications": [], "mode": "Later"}});
+            Declared::<ExecAccess>::read(&object.to_string()).unwrap().0.unwrap_err()
+        };
+        let (one, other) = (read(json!({})), read(json!({"team": "shop"})));
+        assert_eq!((one.error.as_str(), one.metadata.name.as_deref()), (other.error.as_str(), Some("a")));
+        assert!(one.error.contains("Later") && !one.error.contains("column"), "{}", one.error);
     }
 }

@@ -5,7 +5,6 @@
 pub mod api_server;
 pub mod apply;
 pub mod declared;
-pub mod departed;
 pub mod discover;
 pub mod events;
 pub mod lease;

@@ -1,8 +1,7 @@
-//! An object of a foreign kind, read from the tree of its JSON and shared.
+//! An object of a foreign kind, read from the text of its JSON and shared.
 //!
 //! The code that reads a kind is made once for each form that it is read from, and a watch has two forms of its own (`WatchEvent` of kube-core
-//! is adjacently tagged), beside that of our own writes. A Pod has some hundred types. With the tree in between it is made once. No IO of its
-//! own.
+//! is adjacently tagged), beside that of our own writes. A Pod has some hundred types. From the text alone it is made once. No IO of its own.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -12,18 +11,24 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// What is read of an object, in place of the object itself.
 pub trait Watched: Clone + Debug + Send + Sync + 'static {
     /// The kind.
     type Kind: Resource<DynamicType = ()>;
 
+    /// Whether only its metadata are asked for.
+    #[must_use]
+    fn metadata_only() -> bool {
+        false
+    }
+
     /// Reads it.
     ///
     /// # Errors
-    /// When the tree is not of this kind.
-    fn read(tree: &Value) -> serde_json::Result<Self>;
+    /// When it is not of this kind.
+    fn read(json: &str) -> serde_json::Result<Self>;
 
     /// Its metadata.
     fn metadata(&self) -> &ObjectMeta;
@@ -35,8 +40,12 @@ pub trait Watched: Clone + Debug + Send + Sync + 'static {
 impl<K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + Sync + 'static> Watched for K {
     type Kind = K;
 
-    fn read(tree: &Value) -> serde_json::Result<Self> {
-        K::deserialize(tree)
+    fn metadata_only() -> bool {
+        K::metadata_api()
+    }
+
+    fn read(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
     }
 
     fn metadata(&self) -> &ObjectMeta {
@@ -54,8 +63,8 @@ pub struct Parsed<T>(pub Arc<T>);
 
 impl<'de, T: Watched> Deserialize<'de> for Parsed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let tree = Value::deserialize(deserializer)?;
-        T::read(&tree).map(|object| Self(Arc::new(object))).map_err(D::Error::custom)
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        T::read(json.get()).map(|object| Self(Arc::new(object))).map_err(D::Error::custom)
     }
 }
 
@@ -77,6 +86,10 @@ impl<T: Watched> Resource for Parsed<T> {
 
     fn plural(dt: &()) -> Cow<'_, str> {
         T::Kind::plural(dt)
+    }
+
+    fn metadata_api() -> bool {
+        T::metadata_only()
     }
 
     fn meta(&self) -> &ObjectMeta {

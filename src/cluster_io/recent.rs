@@ -8,9 +8,9 @@ use std::time::Instant;
 use kube::{Resource, ResourceExt};
 use serde_json::Value;
 
-use super::departed::MEMORY;
-use super::parsed::{Parsed, Watched};
+use super::parsed::Watched;
 use super::watch::Watch;
+use super::watch::departed::MEMORY;
 use crate::reconcile::{Kind, Seen, Target};
 
 /// The last answers of the API server to our own writes.
@@ -86,9 +86,9 @@ impl Recent {
             if behind {
                 there.remove(&key);
                 if let Written::Is(.., object) = written
-                    && let Ok(Parsed(object)) = serde_json::from_str(object)
+                    && let Ok(object) = K::read(object)
                 {
-                    there.insert(key, object);
+                    there.insert(key, Arc::new(object));
                 }
             }
             behind

@@ -81,7 +81,7 @@ pub fn transition<K: Told>(object: &K, status: &K::Status) -> Option<Event> {
     let normal = after.status == "True" || is_meant(&after.reason);
     Some(Event {
         type_: if normal { EventType::Normal } else { EventType::Warning },
-        reason: after.reason.clone(),
+        reason: after.reason.to_string(),
         note: Some(shorten(&note, NOTE_LIMIT)),
         action: "Reconcile".to_owned(),
         secondary: None,

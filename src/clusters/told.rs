@@ -1,6 +1,7 @@
 //! What the Events of a `ClusterAccess` say, and when its status is written. Pure.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use crate::api::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
 use crate::api::cluster_access::{CredentialType, Scope};

@@ -13,7 +13,7 @@ use super::in_place;
 use super::server::Reach;
 use super::world::World;
 use crate::api::conditions::ConditionType;
-use crate::api::{ABANDON, is_held};
+use crate::api::{ABANDON, Text, is_held};
 use crate::ownership::before;
 use crate::reconcile::seen::{NotSeen, uid};
 use crate::reconcile::write::Kind;
@@ -158,13 +158,13 @@ impl<'a> Places<'a> {
 
     /// Where something is set for an object: what is seen, and of what cannot be seen what was there before.
     #[must_use]
-    pub fn set(&self, case: &Case, reach: Option<&Reach>) -> Vec<String> {
+    pub fn set(&self, case: &Case, reach: Option<&Reach>) -> Vec<Text> {
         let is = |site: &Site| match site.unseen(self.world) {
             Some(_) => was_set(case, *site),
             // Its key, and its roles in projects, are an object's own: while they are there it is set, also for one that is to hold nothing any more.
             None => (case.standing || matches!(site, Site::Policy | Site::Projects)) && self.has(*site, &case.access.metadata, reach),
         };
-        Site::ALL.iter().filter(|site| is(site)).map(|site| site.as_str().to_owned()).collect()
+        Site::ALL.iter().filter(|site| is(site)).map(|site| site.as_str().into()).collect()
     }
 
     /// Whether something is set there for this object, as far as it is seen.
@@ -198,7 +198,7 @@ pub fn had_roles(case: &Case) -> bool {
 }
 
 fn was_set(case: &Case, site: Site) -> bool {
-    case.access.status.as_ref().is_some_and(|s| s.set.iter().any(|known| known == site.as_str()))
+    case.access.status.as_ref().is_some_and(|s| s.set.iter().any(|known| *known == site.as_str()))
 }
 
 /// What each object that is to hold nothing any more still has where it cannot be seen, by its uid.

@@ -62,9 +62,9 @@ pub fn is_open_to_everybody(world: &World) -> bool {
 fn grant(subject: &str, holder: &Holder) -> UndeclaredGrant {
     let by = holder.role.as_ref().map(|role| format!(" (member of {role})")).unwrap_or_default();
     UndeclaredGrant {
-        subject: shorten(subject, LONGEST),
-        applications: shorten(&holder.objects, LONGEST),
-        source: shorten(&format!("{}{by}", holder.at), LONGEST),
+        subject: shorten(subject, LONGEST).into(),
+        applications: shorten(&holder.objects, LONGEST).into(),
+        source: shorten(&format!("{}{by}", holder.at), LONGEST).into(),
     }
 }
 

@@ -8,6 +8,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 
 use super::admission::Case;
 use super::world::World;
+use crate::api::Text;
 use crate::api::conditions::Verdict;
 use crate::api::status::IngressStatus;
 use crate::ingress::{self, Ask, Needs, Served, Want};
@@ -116,16 +117,16 @@ fn one(
     wanted.add(own);
     let front = front?;
     let (stand, field) = if pending { (Stand::Pending, None) } else { stand(world, front, &needs, configs, wish) };
-    let mut annotations: Vec<String> = if pending || !withheld.is_empty() { Vec::new() } else { wants.into_keys().collect() };
-    annotations.extend(field);
+    let mut annotations: Vec<Text> = if pending || !withheld.is_empty() { Vec::new() } else { wants.into_keys().map(Text::from).collect() };
+    annotations.extend(field.map(Text::from));
     if needs.backend_config {
         configs.said_of(front.backend_config.as_deref(), &mut withheld, &mut remarks);
     }
     let controller = match &front.served {
-        Served::By(_, controller) => controller.clone(),
-        Served::Unknown(_) => String::new(),
+        Served::By(_, controller) => controller.as_str().into(),
+        Served::Unknown(_) => Text::default(),
     };
-    let status = IngressStatus { name, kind: String::new(), controller, annotations, message: stand.message() };
+    let status = IngressStatus { name: name.into(), kind: Text::default(), controller, annotations, message: stand.message().into() };
     Some(Standing { status, stand, withheld, remarks })
 }
 

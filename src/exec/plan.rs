@@ -24,7 +24,7 @@ use super::world::{Unreadable, World};
 use super::{flag, ingress, policy, project, remote_proof, restart, server};
 use crate::api::conditions::{Reason, Verdict};
 use crate::api::status::{Change, InstanceStatus, UndeclaredGrant};
-use crate::api::{ExecAccess, Mode, is_held};
+use crate::api::{ExecAccess, Mode, Text, is_held};
 use crate::argocd::instance;
 use crate::reconcile::clock::{self, Clock};
 use crate::reconcile::contests::Look;
@@ -121,7 +121,7 @@ pub struct Outlook {
     /// In Observe mode: what would change.
     pub changes: Vec<Change>,
     /// Where something is set for it.
-    pub set: Vec<String>,
+    pub set: Vec<Text>,
     /// When it is to hold nothing any more: what cannot be handed back.
     pub debt: Option<Debt>,
 }
@@ -323,10 +323,10 @@ fn found(world: &World) -> InstanceStatus {
     let deployment =
         server.as_ref().and_then(|s| world.deployments.as_ref().ok()?.iter().find(|d| d.metadata.name.as_deref() == Some(s.deployment.as_str())));
     InstanceStatus {
-        argocd_version: server.as_ref().and_then(|s| s.version.clone()),
-        kubernetes_version: world.kubernetes_version.clone(),
-        installer: deployment.map(|d| instance::installer(d).to_owned()),
-        deployment: server.as_ref().map(|s| s.deployment.clone()),
-        service_account: server.map(|s| s.service_account),
+        argocd_version: server.as_ref().and_then(|s| s.version.as_deref().map(Text::from)),
+        kubernetes_version: world.kubernetes_version.as_deref().map(Text::from),
+        installer: deployment.map(|d| instance::installer(d).into()),
+        deployment: server.as_ref().map(|s| s.deployment.as_str().into()),
+        service_account: server.map(|s| s.service_account.into()),
     }
 }

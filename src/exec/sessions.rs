@@ -104,7 +104,7 @@ fn is_declared(grant: &Grant, line: &Meant) -> bool {
 fn fewer_namespaces(grant: &Grant, before: &ExecAccessStatus, reach: &Reach, changed: bool) -> bool {
     let had = before.server.iter().flat_map(|s| &s.namespaces).filter(|n| n.granted_by_us).map(|n| &n.name);
     let by_declaration = changed || matches!(grant.place, Place::Chosen(..));
-    by_declaration && !reach.cluster && !reach.unsure && had.into_iter().any(|name| !reach.namespaces.contains(name))
+    by_declaration && !reach.cluster && !reach.unsure && had.into_iter().any(|name| !reach.namespaces.contains(&**name))
 }
 
 /// The time from which the restart counts that an object asks for, when its status holds it already: what is not written down would be

@@ -159,8 +159,12 @@ fn server_verdict(server: &ServerOutlook, instance: &InstanceStatus, reviews: &R
         namespaces.push(verdict_of("*", reviews.get(""), instance, server));
     }
     namespaces.extend(reach.namespaces.iter().map(|n| verdict_of(n, reviews.get(n.as_str()), instance, server)));
-    let says =
-        |name: &String, allowed, message: &str| NamespaceVerdict { name: name.clone(), allowed, granted_by_us: false, message: message.to_owned() };
+    let says = |name: &String, allowed, message: &str| NamespaceVerdict {
+        name: name.as_str().into(),
+        allowed,
+        granted_by_us: false,
+        message: message.into(),
+    };
     namespaces.extend(
         reach
             .denied
@@ -177,7 +181,7 @@ fn server_verdict(server: &ServerOutlook, instance: &InstanceStatus, reviews: &R
     // Worst first: refused, then not known, then open.
     namespaces.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.name.cmp(&b.name)));
     let open = open.filter(|_| !server.bound.contains("*"));
-    let by_others = open.map(|r| shorten(&r.exec_create_or_get().reason, 256));
+    let by_others = open.map(|r| shorten(&r.exec_create_or_get().reason, 256).into());
     let opened = open.map(|r| openers::explain(r, instance));
     let asked = |name: &str| reviews.get(name).is_some_and(Result::is_err);
     let unanswered = (reach.cluster && asked("")) || reach.namespaces.iter().any(|n| asked(n));
@@ -219,7 +223,7 @@ fn verdict_of(name: &str, review: Option<&Result<Review, String>>, instance: &In
             }
         },
     };
-    NamespaceVerdict { name: name.to_owned(), allowed, granted_by_us, message: shorten(&message, 256) }
+    NamespaceVerdict { name: name.into(), allowed, granted_by_us, message: shorten(&message, 256).into() }
 }
 
 fn sum(server: &ServerOutlook, namespaces: &[NamespaceVerdict], open: Option<&str>, unanswered: bool) -> Verdict {

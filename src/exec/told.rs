@@ -1,6 +1,7 @@
 //! What the Events of an `ExecAccess` say, and when its status is written. Pure.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use crate::api::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
 use super::debts::POLICY;
@@ -53,7 +54,7 @@ impl Told for ExecAccess {
 
     fn effect(status: &ExecAccessStatus) -> Effect {
         let stands = status.set.iter().any(|place| POLICY.contains(&place.as_str()));
-        let written = find(&status.conditions, ConditionType::PolicyApplied).is_some_and(|c| !NOT_DONE.iter().any(|not| not.as_str() == c.reason));
+        let written = find(&status.conditions, ConditionType::PolicyApplied).is_some_and(|c| !NOT_DONE.iter().any(|not| c.reason == not.as_str()));
         match (stands, written) {
             (true, true) => Effect::Given,
             (true, false) => Effect::Standing,

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use crate::api::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::*;
 
@@ -23,10 +24,10 @@ fn every_metric_is_shown_with_its_prefix_and_unit() {
 
 fn status(ready: &str, active: &str) -> Vec<Condition> {
     let condition = |kind: ConditionType, status: &str| Condition {
-        type_: kind.as_str().to_owned(),
-        status: status.to_owned(),
-        reason: "X".to_owned(),
-        message: String::new(),
+        type_: kind.as_str().into(),
+        status: status.into(),
+        reason: "X".into(),
+        message: String::new().into(),
         observed_generation: None,
         last_transition_time: Time(jiff::Timestamp::UNIX_EPOCH),
     };

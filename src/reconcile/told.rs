@@ -1,6 +1,7 @@
 //! What a round needs to know of any object of ours to tell what became of it: its conditions, and what its Events say. Pure.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use crate::api::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::object::HasStatus;
 
 use super::audit::{Effect, Terms};

@@ -35,7 +35,7 @@ fn some(values: &[&str]) -> Vec<Option<String>> {
 
 /// Of each Ingress in the status: its controller, its annotations, and whether there is a message.
 fn told(status: &ExecAccessStatus) -> BTreeMap<String, (String, usize, bool)> {
-    status.ingresses.iter().map(|i| (i.name.clone(), (i.controller.clone(), i.annotations.len(), !i.message.is_empty()))).collect()
+    status.ingresses.iter().map(|i| (i.name.to_string(), (i.controller.to_string(), i.annotations.len(), !i.message.is_empty()))).collect()
 }
 
 #[tokio::test]

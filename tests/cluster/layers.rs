@@ -125,7 +125,7 @@ async fn the_wide_example_sets_the_literal_lines_of_the_guides_and_one_cluster_r
     assert_eq!(binding(&team, &team.cluster_binding().await.unwrap()), to_the_server(&team).await);
     assert_eq!(team.bound().await, BTreeSet::new(), "one binding for the cluster, none in namespaces");
     let server = status.server.clone().unwrap();
-    let verdict = |n: &NamespaceVerdict| (n.name.clone(), n.allowed, n.granted_by_us);
+    let verdict = |n: &NamespaceVerdict| (n.name.to_string(), n.allowed, n.granted_by_us);
     assert_eq!(server.namespaces.iter().map(verdict).collect::<Vec<_>>(), [("*".to_owned(), Some(true), true)]);
     assert_eq!(server.open_cluster_wide, None, "what is open is open by us");
     assert_eq!(condition(&status, "ServerAuthorized"), ("True".to_owned(), "Proven".to_owned()));

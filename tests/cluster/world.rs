@@ -33,12 +33,12 @@ pub fn example(name: &str) -> String {
 /// Status and reason of a condition; `-` where it is missing.
 pub fn condition(status: &ExecAccessStatus, kind: &str) -> (String, String) {
     let found = status.conditions.iter().find(|c| c.type_ == kind);
-    found.map_or_else(|| ("-".to_owned(), "-".to_owned()), |c| (c.status.clone(), c.reason.clone()))
+    found.map_or_else(|| ("-".to_owned(), "-".to_owned()), |c| (c.status.to_string(), c.reason.to_string()))
 }
 
 /// The message of a condition.
 pub fn message(status: &ExecAccessStatus, kind: &str) -> String {
-    status.conditions.iter().find(|c| c.type_ == kind).map(|c| c.message.clone()).unwrap_or_default()
+    status.conditions.iter().find(|c| c.type_ == kind).map(|c| c.message.clone()).unwrap_or_default().to_string()
 }
 
 impl Team {

@@ -20,7 +20,7 @@ const AGAIN: Duration = Duration::from_secs(90);
 const ONE: &str = "clusterAccess: {enabled: true, clusters: [prod]}";
 
 fn message(status: &ClusterAccessStatus, kind: &str) -> String {
-    status.conditions.iter().find(|c| c.type_ == kind).map(|c| c.message.clone()).unwrap_or_default()
+    status.conditions.iter().find(|c| c.type_ == kind).map(|c| c.message.clone()).unwrap_or_default().to_string()
 }
 
 impl Bench {

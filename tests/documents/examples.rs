@@ -120,7 +120,7 @@ async fn every_example_reaches_the_condition_that_it_promises() {
         }
         match expected.file {
             "several-namespaces.yaml" => {
-                let proven: Vec<String> = found.server.unwrap().namespaces.into_iter().map(|verdict| verdict.name).collect();
+                let proven: Vec<_> = found.server.unwrap().namespaces.into_iter().map(|verdict| verdict.name).collect();
                 assert_eq!(proven, ["shop", "shop-jobs", "shop-labelled"]);
             }
             "project-role.yaml" => {

@@ -34,7 +34,7 @@ async fn the_listed_get_a_shell_and_the_others_none() {
     let listed = async |expected: &[&str]| {
         eventually("the list is as expected", WITHIN, async || {
             let status = team.accesses().get(&name).await.map_err(|e| e.to_string())?.status.unwrap_or_default();
-            let seen: Vec<String> = status.undeclared_grants.into_iter().map(|g| g.subject).collect();
+            let seen: Vec<String> = status.undeclared_grants.into_iter().map(|g| g.subject.to_string()).collect();
             that(seen == expected, || format!("{seen:?}"))
         })
         .await;

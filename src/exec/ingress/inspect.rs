@@ -98,7 +98,7 @@ pub fn inspect(world: &World) -> Seen<Vec<Front>> {
             Stand::NotSeen(not_seen) => Passage::NotSeen(not_seen),
             Stand::Unknown(why) | Stand::Unverified(why) => Passage::Unknown(why),
         };
-        Front { kind: "HTTPRoute", name: name.clone(), controller: standing.status.controller, passage, leading: None }
+        Front { kind: "HTTPRoute", name: name.clone(), controller: standing.status.controller.to_string(), passage, leading: None }
     };
     Ok(fronts.ingresses.iter().map(ingress).chain(fronts.routes.iter().map(http_route)).collect())
 }

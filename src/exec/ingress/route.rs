@@ -12,11 +12,11 @@ pub fn standing(world: &World, name: &str, front: &RouteFront<'_>, wish: &Wish) 
     let controllers: Vec<&str> = gateway::gateways(front.route).map(|(controller, _)| controller).collect();
     let stand = stand(world, name, front, wish);
     let status = IngressStatus {
-        name: name.to_owned(),
-        kind: "HTTPRoute".to_owned(),
-        controller: controllers.join(", "),
+        name: name.into(),
+        kind: "HTTPRoute".into(),
+        controller: controllers.join(", ").into(),
         annotations: Vec::new(),
-        message: stand.message(),
+        message: stand.message().into(),
     };
     Standing { status, stand, withheld: Vec::new(), remarks: Vec::new() }
 }

@@ -18,7 +18,7 @@ fn with(lines: &str) -> Sim {
 
 impl Sim {
     fn others(&self) -> Vec<String> {
-        self.status("team").undeclared_grants.into_iter().map(|g| g.subject).collect()
+        self.status("team").undeclared_grants.into_iter().map(|g| g.subject.to_string()).collect()
     }
 
     fn without_admin(mut self) -> Self {
@@ -38,9 +38,9 @@ fn everybody_who_may_exec_by_somebody_elses_line_is_listed_the_widest_first() {
     let status = sim.status("team");
     assert_eq!(status.undeclared_grant_count, Some(4));
     let ops = UndeclaredGrant {
-        subject: "ops".to_owned(),
-        applications: "*/*".to_owned(),
-        source: "argocd-rbac-cm key policy.csv, line 1 (member of role:admin)".to_owned(),
+        subject: "ops".into(),
+        applications: "*/*".into(),
+        source: "argocd-rbac-cm key policy.csv, line 1 (member of role:admin)".into(),
     };
     assert!(status.undeclared_grants.contains(&ops), "{:#?}", status.undeclared_grants);
     assert!(sim.message("team", "Exclusive").contains("and 1 more"), "{}", sim.message("team", "Exclusive"));

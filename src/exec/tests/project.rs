@@ -74,7 +74,7 @@ fn each_named_project_gets_a_role_of_its_own_and_is_as_before_afterwards() {
         (ROLE, ["bank".to_owned(), "shop".to_owned()].as_slice(), "")
     );
     assert_eq!(status.line_count, 8);
-    assert_eq!(sim.status("team").set.first().map(String::as_str), Some("AppProject"));
+    assert_eq!(sim.status("team").set.first().map(crate::api::Text::as_str), Some("AppProject"));
     assert!(!sim.data(&rbac_cm()).keys().any(|k| k.starts_with("policy.argocd-access.")), "and nothing in argocd-rbac-cm");
     assert!(sim.get(&project("shop")).unwrap().pointer("/metadata/managedFields").is_none(), "no entry of ours stays");
     assert!(sim.settle().is_empty(), "a steady state costs no writes");

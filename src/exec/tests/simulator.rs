@@ -350,12 +350,12 @@ impl Sim {
     pub fn says(&self, name: &str, condition: &str) -> (String, String) {
         let status = self.status(name);
         let found = status.conditions.iter().find(|c| c.type_ == condition).unwrap_or_else(|| panic!("no {condition}"));
-        (found.status.clone(), found.reason.clone())
+        (found.status.to_string(), found.reason.to_string())
     }
 
     /// The message of one condition.
     pub fn message(&self, name: &str, condition: &str) -> String {
-        self.status(name).conditions.iter().find(|c| c.type_ == condition).unwrap().message.clone()
+        self.status(name).conditions.iter().find(|c| c.type_ == condition).unwrap().message.to_string()
     }
 
     /// `data` of a ConfigMap.

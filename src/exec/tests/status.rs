@@ -29,7 +29,7 @@ fn said(reviews: &Reviews, failures: &Failures) -> BTreeMap<String, (String, Str
     sim.grant("team", SPEC);
     let plan = sim.plan();
     let status = status(&plan.outlooks[0], &plan.outlooks[0].access, &plan.instance, reviews, failures, &Time(sim.now));
-    status.conditions.into_iter().map(|c| (c.type_, (c.status, c.reason, c.message))).collect()
+    status.conditions.iter().map(|c| (c.type_.to_string(), (c.status.to_string(), c.reason.to_string(), c.message.to_string()))).collect()
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn every_condition_is_there_from_the_beginning_and_in_its_order() {
         let mut sim = Sim::stock();
         sim.declare("team", &spec);
         sim.round();
-        let kinds: Vec<String> = sim.status("team").conditions.iter().map(|c| c.type_.clone()).collect();
+        let kinds: Vec<String> = sim.status("team").conditions.iter().map(|c| c.type_.to_string()).collect();
         let sometimes = [ConditionType::ClockSynced];
         let always: Vec<String> = ConditionType::EXEC.iter().filter(|k| !sometimes.contains(k)).map(|k| k.as_str().to_owned()).collect();
         assert_eq!(kinds, always);
@@ -69,7 +69,7 @@ fn only_times_apart_is_the_same() {
     let mut other = one.clone();
     other.conditions[0].last_transition_time = Time(jiff::Timestamp::UNIX_EPOCH);
     assert!(ExecAccess::same(&one, &other));
-    other.conditions[0].message.push('.');
+    other.conditions[0].message = format!("{}.", other.conditions[0].message).into();
     assert!(!ExecAccess::same(&one, &other));
     other = one.clone();
     other.observed_generation = Some(7);
@@ -79,8 +79,8 @@ fn only_times_apart_is_the_same() {
 #[test]
 fn what_a_terminal_needs_depends_on_both_versions() {
     let of = |kubernetes: &str, argocd: &str| InstanceStatus {
-        kubernetes_version: Some(kubernetes.to_owned()),
-        argocd_version: Some(argocd.to_owned()),
+        kubernetes_version: Some(kubernetes.into()),
+        argocd_version: Some(argocd.into()),
         ..InstanceStatus::default()
     };
     let get_only = review(true, true, false);
@@ -104,9 +104,9 @@ fn a_right_that_others_gave_is_said_to_be_theirs() {
 fn what_opens_every_namespace_is_named_with_the_reason_and_the_cure() {
     use crate::exec::openers::explain;
     let instance = |kubernetes: &str, installer: &str| InstanceStatus {
-        kubernetes_version: Some(kubernetes.to_owned()),
-        argocd_version: Some("3.2.11".to_owned()),
-        installer: Some(installer.to_owned()),
+        kubernetes_version: Some(kubernetes.into()),
+        argocd_version: Some("3.2.11".into()),
+        installer: Some(installer.into()),
         ..InstanceStatus::default()
     };
     let reason = "RBAC: allowed by ClusterRoleBinding \"cd-b\" of ClusterRole \"cd-r\" to ServiceAccount \"argocd-server/argocd\"";

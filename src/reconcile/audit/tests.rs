@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use crate::api::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -43,7 +44,7 @@ fn found(effect: Effect, until: Option<i64>) -> ExecAccessStatus {
         Effect::Standing => ((State::True, Reason::InEffect), (State::False, Reason::WriteFailed)),
         _ => ((State::False, Reason::Suspended), (State::False, Reason::Suspended)),
     };
-    let set = if effect == Effect::Gone { Vec::new() } else { vec!["argocd-rbac-cm".to_owned()] };
+    let set = if effect == Effect::Gone { Vec::new() } else { vec!["argocd-rbac-cm".into()] };
     let conditions = vec![said(ConditionType::Active, active.0, active.1), said(ConditionType::PolicyApplied, policy.0, policy.1)];
     ExecAccessStatus { set, conditions, next_transition: until.map(at), ..ExecAccessStatus::default() }
 }

@@ -353,11 +353,11 @@ impl Sim {
 
     pub fn condition(&self, name: &str, kind: &str) -> (String, String) {
         let found = self.statuses[name].conditions.iter().find(|c| c.type_ == kind).unwrap_or_else(|| panic!("no {kind}"));
-        (found.status.clone(), found.reason.clone())
+        (found.status.to_string(), found.reason.to_string())
     }
 
     pub fn message(&self, name: &str, kind: &str) -> String {
-        self.statuses[name].conditions.iter().find(|c| c.type_ == kind).unwrap().message.clone()
+        self.statuses[name].conditions.iter().find(|c| c.type_ == kind).unwrap().message.to_string()
     }
 
     pub fn ready(&self, name: &str) -> String {
