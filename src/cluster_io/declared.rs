@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::apply;
 use super::parsed::Watched;
+use crate::causes;
 use crate::reconcile::told::Told;
 use crate::reconcile::unreadable::Unreadable;
 
@@ -25,9 +25,9 @@ impl<K: apply::Declared + Told<Status: DeserializeOwned> + Send + Sync + 'static
         Ok(Self(match serde_json::from_str(json) {
             Ok(object) => Ok(Arc::new(object)),
             Err(error) => {
+                let PartialObjectMeta { metadata, .. } = serde_json::from_str::<PartialObjectMeta<K>>(json)?;
                 let tree: Value = serde_json::from_str(json)?;
-                let PartialObjectMeta { metadata, .. } = PartialObjectMeta::<K>::deserialize(&tree)?;
-                Err(Box::new(Unreadable::new::<K::Status>(metadata, why(&error), &tree)))
+                Err(Box::new(Unreadable::new::<K::Status>(metadata, causes::of_json(&error), &tree)))
             }
         }))
     }
@@ -39,13 +39,6 @@ impl<K: apply::Declared + Told<Status: DeserializeOwned> + Send + Sync + 'static
     fn metadata_mut(&mut self) -> &mut ObjectMeta {
         self.0.as_mut().map_or_else(|unreadable| &mut unreadable.metadata, |object| Arc::make_mut(object).meta_mut())
     }
-}
-
-/// Why it cannot be parsed. Where that stands in the text is left out: it is another place after every write, and goes into a status.
-fn why(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }
 
 #[cfg(test)]

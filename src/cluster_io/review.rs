@@ -12,6 +12,9 @@ use crate::exec::status::{Review, Reviews};
 use crate::live::review::{self as live, Question};
 use crate::reconcile::plan::Answer;
 
+/// Of one namespace three things are asked at once.
+const NAMESPACES_AT_ONCE: usize = AT_ONCE.div_ceil(3);
+
 /// The ServiceAccount that is asked about.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
@@ -27,7 +30,7 @@ pub async fn reviews(client: &Client, of: Asked<'_>, namespaces: BTreeSet<String
         let answer = review(client, of, &namespace).await.map_err(|e| e.chain());
         (namespace, answer)
     };
-    futures::stream::iter(namespaces).map(ask).buffer_unordered(AT_ONCE).collect().await
+    futures::stream::iter(namespaces).map(ask).buffer_unordered(NAMESPACES_AT_ONCE).collect().await
 }
 
 /// Asks about terminals in one namespace.

@@ -106,7 +106,7 @@ impl Live {
     ///
     /// # Errors
     /// When it is no Application.
-    pub fn read(value: Value) -> Result<Self, serde_json::Error> {
+    pub fn read(value: &Value) -> Result<Self, serde_json::Error> {
         let list = |path: &str| value.pointer(path).and_then(Value::as_array).cloned().unwrap_or_default();
         // What cannot be read of a status is left out: it is evidence only.
         let conditions = list("/status/conditions").into_iter().filter_map(|c| serde_json::from_value(c).ok()).collect();
@@ -116,7 +116,7 @@ impl Live {
         sources.sort();
         sources.dedup();
         let heals = value.pointer("/spec/syncPolicy/automated/selfHeal").and_then(Value::as_bool).unwrap_or_default();
-        Ok(Self { application: serde_json::from_value(value)?, sources, conditions, resources, heals })
+        Ok(Self { application: serde_json::from_str(&value.to_string())?, sources, conditions, resources, heals })
     }
 }
 

@@ -37,7 +37,7 @@ pub fn declared(path: &Path, name: &str) -> Result<ClusterAccess, CliError> {
             if let Some(field) = unknown(&value) {
                 return Err(ClusterError::UnknownField { path: path_owned, document, field }.into());
             }
-            Ok(from_value(path, document, value)?)
+            Ok(from_value(path, document, &value)?)
         }
         (Some(_), more) => Err(ClusterError::DeclaredTwice { path: path_owned, name: name_owned, count: more + 1 }.into()),
     }

@@ -115,7 +115,8 @@ async fn application(client: &Client, question: &Question) -> Seen<Option<Live>>
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Application"));
     let api = Api::<DynamicObject>::namespaced_with(client.clone(), question.app_namespace(), &resource);
     let found = seen(kind, request("read the Application", api.get_opt(&question.app.name)).await)?;
-    let read = |object: DynamicObject| serde_json::to_value(object).and_then(Live::read).map_err(|e| NotSeen { kind, why: e.to_string() });
+    let read =
+        |object: DynamicObject| serde_json::to_value(object).and_then(|tree| Live::read(&tree)).map_err(|e| NotSeen { kind, why: e.to_string() });
     found.map(read).transpose()
 }
 

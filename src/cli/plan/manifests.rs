@@ -73,28 +73,28 @@ fn add(world: &mut World, path: &Path, document: usize, mut value: Value) -> Res
     let here = clustered || value.pointer("/metadata/namespace").and_then(Value::as_str) == Some(&instance);
     let binding = world.binding_name();
     match (group.as_str(), kind.as_str()) {
-        ("", "ConfigMap") if here && name == ARGOCD_CM => world.argocd_cm = Ok(Some(one(path, document, value)?)),
-        ("", "ConfigMap") if here && name == ARGOCD_RBAC_CM => world.rbac_cm = Ok(Some(one(path, document, value)?)),
-        ("", "ConfigMap") if here && name == ARGOCD_CMD_PARAMS_CM => world.params_cm = Ok(Some(one(path, document, value)?)),
-        ("apps", "Deployment") if here => put(&mut world.deployments, one(path, document, value)?),
-        ("", "Service") if here => put(&mut world.services, one(path, document, value)?),
-        ("networking.k8s.io", "Ingress") if here => put(&mut world.ingresses, one(path, document, value)?),
-        ("networking.k8s.io", "IngressClass") => put(&mut world.ingress_classes, one(path, document, value)?),
-        ("argoproj.io", "Application") => put(&mut world.applications, one(path, document, value)?),
-        ("argoproj.io", "AppProject") if here => put(&mut world.projects, one(path, document, value)?),
-        ("argoproj.io", "ArgoCD") if here => put(&mut world.argocds, one(path, document, value)?),
-        ("", "Namespace") => put(&mut world.namespaces, one(path, document, value)?),
-        ("rbac.authorization.k8s.io", "RoleBinding") if name == binding => put(&mut world.role_bindings, one(path, document, value)?),
+        ("", "ConfigMap") if here && name == ARGOCD_CM => world.argocd_cm = Ok(Some(one(path, document, &value)?)),
+        ("", "ConfigMap") if here && name == ARGOCD_RBAC_CM => world.rbac_cm = Ok(Some(one(path, document, &value)?)),
+        ("", "ConfigMap") if here && name == ARGOCD_CMD_PARAMS_CM => world.params_cm = Ok(Some(one(path, document, &value)?)),
+        ("apps", "Deployment") if here => put(&mut world.deployments, one(path, document, &value)?),
+        ("", "Service") if here => put(&mut world.services, one(path, document, &value)?),
+        ("networking.k8s.io", "Ingress") if here => put(&mut world.ingresses, one(path, document, &value)?),
+        ("networking.k8s.io", "IngressClass") => put(&mut world.ingress_classes, one(path, document, &value)?),
+        ("argoproj.io", "Application") => put(&mut world.applications, one(path, document, &value)?),
+        ("argoproj.io", "AppProject") if here => put(&mut world.projects, one(path, document, &value)?),
+        ("argoproj.io", "ArgoCD") if here => put(&mut world.argocds, one(path, document, &value)?),
+        ("", "Namespace") => put(&mut world.namespaces, one(path, document, &value)?),
+        ("rbac.authorization.k8s.io", "RoleBinding") if name == binding => put(&mut world.role_bindings, one(path, document, &value)?),
         ("rbac.authorization.k8s.io", "ClusterRoleBinding") if name == binding => {
-            world.cluster_role_binding = Ok(Some(one(path, document, value)?));
+            world.cluster_role_binding = Ok(Some(one(path, document, &value)?));
         }
-        ("argocd-access.dev", "ExecAccess") if here => world.accesses.push(one(path, document, value)?),
+        ("argocd-access.dev", "ExecAccess") if here => world.accesses.push(one(path, document, &value)?),
         _ => {}
     }
     Ok(())
 }
 
-fn one<T: DeserializeOwned>(path: &Path, document: usize, value: Value) -> Result<Arc<T>, PlanError> {
+fn one<T: DeserializeOwned>(path: &Path, document: usize, value: &Value) -> Result<Arc<T>, PlanError> {
     from_value(path, document, value).map(Arc::new)
 }
 

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::{CliError, InstanceArgs, output};
 use crate::api::ExecAccess;
+use crate::causes;
 use crate::exec::preview::{Preview, preview};
 
 /// The exit status when something would change, as `terraform plan -detailed-exitcode` has it.
@@ -176,7 +177,7 @@ fn declarations(path: &std::path::Path, instance: &str) -> Result<Vec<ExecAccess
         if kind != "ExecAccess" {
             return Err(PlanError::Kind { path: path.to_owned(), document, kind });
         }
-        let access: ExecAccess = from_value(path, document, value)?;
+        let access: ExecAccess = from_value(path, document, &value)?;
         if let Some(namespace) = access.metadata.namespace.clone().filter(|n| n != instance) {
             return Err(PlanError::Namespace { path: path.to_owned(), document, namespace, instance: instance.to_owned() });
         }
@@ -202,6 +203,8 @@ pub(super) fn documents(path: &std::path::Path, text: &str) -> Result<Vec<(usize
     Ok(flat.filter(|(_, value)| !value.is_null()).collect())
 }
 
-pub(super) fn from_value<T: serde::de::DeserializeOwned>(path: &std::path::Path, document: usize, value: serde_json::Value) -> Result<T, PlanError> {
-    serde_json::from_value(value).map_err(|error| PlanError::Parse { path: path.to_owned(), document, source: serde::de::Error::custom(error) })
+pub(super) fn from_value<T: serde::de::DeserializeOwned>(path: &std::path::Path, document: usize, value: &serde_json::Value) -> Result<T, PlanError> {
+    // From the text, as the watches read it: the code that reads a kind is there once.
+    let parsed = serde_json::from_str(&value.to_string());
+    parsed.map_err(|error| PlanError::Parse { path: path.to_owned(), document, source: serde::de::Error::custom(causes::of_json(&error)) })
 }

@@ -33,7 +33,7 @@ pub fn live(namespace: &str, spec: &str, status: &str) -> Live {
     let text = format!(
         "{{apiVersion: argoproj.io/v1alpha1, kind: Application, metadata: {{name: web, namespace: {namespace}}}, spec: {spec}, status: {status}}}"
     );
-    Live::read(serde_yaml::from_str(&text).unwrap()).unwrap()
+    Live::read(&serde_yaml::from_str(&text).unwrap()).unwrap()
 }
 
 pub const SPEC: &str = "{project: shop, source: {repoURL: 'https://git.example.com/shop.git', path: .}, destination: {server: 'https://kubernetes.default.svc', namespace: shop}}";

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client};
 
 use crate::api::{GroupKind, LiveResourceAccess, Side};
 use crate::argocd::deployed::Deployed;
@@ -17,6 +17,8 @@ use crate::argocd::kinds::AppProject;
 use crate::argocd::{ARGOCD_CM, ARGOCD_CMD_PARAMS_CM};
 use crate::cli::explain::look::{ABSENT, all, one, seen};
 use crate::cluster_io::api_server::about;
+use crate::cluster_io::declared::Declared;
+use crate::cluster_io::parsed::Parsed;
 use crate::cluster_io::review::{Asked, questions};
 use crate::cluster_io::{discover, request};
 use crate::config::InstanceConfig;
@@ -158,17 +160,16 @@ async fn config_maps(client: &Client, instance: &str, deployments: &[Arc<Deploym
 
 async fn accesses(client: &Client, instance: &str) -> Seen<Accesses> {
     let kind = "liveresourceaccesses";
-    let api = Api::<DynamicObject>::namespaced_with(client.clone(), instance, &ApiResource::erase::<LiveResourceAccess>(&()));
+    let api: Api<Parsed<Declared<LiveResourceAccess>>> = Api::namespaced(client.clone(), instance);
     let list = match request(format!("list {kind} of {instance}"), api.list(&ListParams::default())).await {
         Err(error) if error.code() == Some(ABSENT) => return Ok(Accesses::NoKind),
         answer => seen(kind, answer)?,
     };
     let (mut all, mut unreadable) = (Vec::new(), Vec::new());
     for object in list.items {
-        let name = object.name_any();
-        match serde_json::to_value(object).and_then(serde_json::from_value::<LiveResourceAccess>) {
-            Ok(access) => all.push(Arc::new(access)),
-            Err(_) => unreadable.push(name),
+        match &object.0.0 {
+            Ok(access) => all.push(Arc::clone(access)),
+            Err(invalid) => unreadable.push(invalid.metadata.name.clone().unwrap_or_default()),
         }
     }
     Ok(Accesses::Some(all, unreadable))
