@@ -32,6 +32,13 @@ impl<K: apply::Declared + Told<Status: DeserializeOwned> + Send + Sync + 'static
         }))
     }
 
+    fn anew(&self) -> Self {
+        Self(match &self.0 {
+            Ok(object) => Ok(Arc::new(K::clone(object))),
+            Err(unreadable) => Err(unreadable.clone()),
+        })
+    }
+
     fn metadata(&self) -> &ObjectMeta {
         self.0.as_ref().map_or_else(|unreadable| &unreadable.metadata, |object| object.meta())
     }

@@ -30,6 +30,12 @@ pub trait Watched: Clone + Debug + Send + Sync + 'static {
     /// When it is not of this kind.
     fn read(json: &str) -> serde_json::Result<Self>;
 
+    /// The same in memory of its own.
+    #[must_use]
+    fn anew(&self) -> Self {
+        self.clone()
+    }
+
     /// Its metadata.
     fn metadata(&self) -> &ObjectMeta;
 

@@ -107,10 +107,45 @@ pub fn whole<K>(_: &mut K) {}
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::core::v1::Namespace;
+    use std::sync::Mutex;
+
+    use k8s_openapi::api::core::v1::{Namespace, Node};
+    use kube::client::Body;
+    use kube::core::PartialObjectMeta;
     use serde_json::json;
 
     use super::*;
+
+    /// What is asked of an API server: the path, and which form is wanted.
+    type Asked = Arc<Mutex<Vec<(String, String)>>>;
+
+    /// One that refuses everything.
+    fn server() -> (Client, Asked) {
+        let asked = Asked::default();
+        let noted = Arc::clone(&asked);
+        let answer = tower::service_fn(move |request: http::Request<Body>| {
+            let accept = request.headers().get("accept").map(|form| form.to_str().unwrap().to_owned());
+            noted.lock().unwrap().push((request.uri().path().to_owned(), accept.unwrap_or_default()));
+            let no = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "message": "no", "code": 403});
+            std::future::ready(http::Response::builder().status(403).body(Body::from(no.to_string().into_bytes())))
+        });
+        (Client::new(answer, "shop"), asked)
+    }
+
+    #[tokio::test]
+    async fn only_metadata_are_asked_for_where_no_more_is_kept() {
+        let (client, asked) = server();
+        let touched = Arc::new(Notify::new());
+        let told = || vec![Arc::clone(&touched)];
+        let nodes: Watch<PartialObjectMeta<Node>> = Watch::start("nodes", Api::all(client.clone()), watcher::Config::default(), whole, told());
+        touched.notified().await;
+        let namespaces: Watch<Namespace> = Watch::start("namespaces", Api::all(client), watcher::Config::default(), whole, told());
+        touched.notified().await;
+        let asked = asked.lock().unwrap().clone();
+        assert!(nodes.all().is_err() && namespaces.all().is_err());
+        assert_eq!([asked[0].0.as_str(), asked[1].0.as_str()], ["/api/v1/nodes", "/api/v1/namespaces"]);
+        assert!(asked[0].1.contains("as=PartialObjectMetadataList") && !asked[1].1.contains("PartialObjectMetadata"), "{asked:?}");
+    }
 
     #[test]
     fn without_its_history_an_object_has_all_else() {

@@ -10,6 +10,7 @@ use kube::runtime::watcher::{self, DefaultBackoff, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Resource};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::health::{Health, Probe};
 use super::raw::Raw;
@@ -20,6 +21,9 @@ use crate::cluster_io::{REQUEST_TIMEOUT, describe};
 const ABSENT: Duration = Duration::from_secs(10);
 /// The longest pause of a watch that fails.
 const LONGEST: Duration = Duration::from_secs(10);
+
+/// After so many changes and so long without one, what is left of them is put together.
+const SCATTERED: (usize, Duration) = (256, Duration::from_secs(5));
 
 /// The pauses of a watch that fails: client-go's, but for the longest, which a withdrawal may have to wait for.
 #[derive(Default)]
@@ -105,7 +109,18 @@ impl<const METADATA_ONLY: bool> Source<METADATA_ONLY> {
         let asked = self.probe.health().asked;
         let stream = watch::watcher(self.api.clone(), self.config.clone()).backoff(Pauses::default());
         let mut stream = std::pin::pin!(stream);
-        while let Some(event) = stream.next().await {
+        let (many, silence) = SCATTERED;
+        let mut changes = 0_usize;
+        loop {
+            let next = if changes < many { Ok(stream.next().await) } else { timeout(silence, stream.next()).await };
+            let Ok(next) = next else {
+                self.keeper.gather();
+                // Whoever keeps what they were shown before takes it from here.
+                self.tell();
+                changes = 0;
+                continue;
+            };
+            let Some(event) = next else { return Ended::Stream };
             let arrived = event.is_ok();
             let event = event.and_then(|event| self.note(event));
             // Kube goes on with the rest of it.
@@ -119,6 +134,7 @@ impl<const METADATA_ONLY: bool> Source<METADATA_ONLY> {
                     true
                 }
                 Ok(Progress::Changed) => {
+                    changes += 1;
                     self.probe.note(|h| {
                         h.refused = None;
                         h.broken = None;
@@ -145,7 +161,6 @@ impl<const METADATA_ONLY: bool> Source<METADATA_ONLY> {
                 return Ended::Failed;
             }
         }
-        Ended::Stream
     }
 
     /// Puts it into the store. What is not of the kind fails as an answer does that is none.
@@ -180,7 +195,7 @@ impl<const METADATA_ONLY: bool> Source<METADATA_ONLY> {
     async fn until_taken(&self, backoff: &mut Pauses) {
         loop {
             tokio::time::sleep(backoff.next().unwrap_or(ABSENT)).await;
-            match tokio::time::timeout(REQUEST_TIMEOUT, self.take()).await {
+            match timeout(REQUEST_TIMEOUT, self.take()).await {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) if self.optional && is_absent(&error) => return,
                 Ok(Err(error)) => {

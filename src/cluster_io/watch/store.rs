@@ -58,6 +58,9 @@ pub(super) trait Keep: Send + Sync {
 
     /// An object is gone.
     fn deleted(&mut self, meta: &ObjectMeta);
+
+    /// Puts together what many changes have scattered over the memory: each page of it is held by what little still lies there.
+    fn gather(&mut self);
 }
 
 /// The one who writes a store.
@@ -117,6 +120,13 @@ impl<T: Watched> Keep for Keeper<T> {
             objects.remove(index);
         }
     }
+
+    fn gather(&mut self) {
+        let anew = self.store.all().iter().map(|object| Arc::new(object.anew())).collect();
+        // Nobody else writes to it, so nothing has changed meanwhile.
+        let before = mem::replace(&mut *self.store.objects(), anew);
+        drop(before);
+    }
 }
 
 fn key(meta: &ObjectMeta) -> (Option<&str>, Option<&str>) {
@@ -175,6 +185,18 @@ mod tests {
         keeper.applied(&object(1, 1, 1)).unwrap();
         assert!(keeper.applied(r#"{"metadata": {"name": 1}}"#).is_err());
         assert_eq!(shown(&keeper).len(), 1);
+    }
+
+    #[test]
+    fn what_is_gathered_is_the_same_in_another_place() {
+        let mut keeper = keeper();
+        for name in 0..3 {
+            keeper.applied(&object(1, name, 1)).unwrap();
+        }
+        let (told, before) = (shown(&keeper), keeper.store.all());
+        keeper.gather();
+        assert_eq!(shown(&keeper), told);
+        assert!(before.iter().zip(keeper.store.all()).all(|(before, now)| !Arc::ptr_eq(before, &now)));
     }
 
     #[test]
