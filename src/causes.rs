@@ -16,14 +16,6 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Why a text is not JSON of a kind. Where in it is left out: that is another place after every write, and means nothing to who wrote YAML.
-#[must_use]
-pub fn of_json(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).unwrap_or(&text).to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,6 +16,7 @@
 //! | [`explain`] | why a terminal or a live resource does not come, and what mends it; who can open a terminal | no |
 //! | [`causes`] | an error with its causes, in one line | no |
 //! | [`hidden`] | credentials that somebody else says aloud, taken out of a text | no |
+//! | [`json`] | reading a kind from JSON | no |
 //! | [`printable`] | texts that others wrote, fit to be shown | no |
 //! | [`shell`] | text as a word of a shell's command | no |
 //! | [`cluster_io`] | watches, writes, reviews, statuses, Events | yes |
@@ -48,6 +49,7 @@ pub mod exec;
 pub mod explain;
 pub mod hidden;
 pub mod ingress;
+pub mod json;
 pub mod live;
 pub mod memory;
 pub mod metrics;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::apply;
 use super::parsed::Watched;
-use crate::causes;
+use crate::json;
 use crate::reconcile::told::Told;
 use crate::reconcile::unreadable::Unreadable;
 
@@ -27,7 +27,7 @@ impl<K: apply::Declared + Told<Status: DeserializeOwned> + Send + Sync + 'static
             Err(error) => {
                 let PartialObjectMeta { metadata, .. } = serde_json::from_str::<PartialObjectMeta<K>>(json)?;
                 let tree: Value = serde_json::from_str(json)?;
-                Err(Box::new(Unreadable::new::<K::Status>(metadata, causes::of_json(&error), &tree)))
+                Err(Box::new(Unreadable::new::<K::Status>(metadata, json::why(&error), &tree)))
             }
         }))
     }
@@ -52,15 +52,15 @@ impl<K: apply::Declared + Told<Status: DeserializeOwned> + Send + Sync + 'static
 mod tests {
     use super::*;
     use crate::api::ExecAccess;
-    use serde_json::json;
 
     #[test]
     fn why_it_cannot_be_parsed_is_the_same_whatever_stands_before_it() {
         let read = |labels: Value| {
-            let object = json!({"metadata": {"name": "a", "labels": labels}, "spec": {"subjects": [], "applications": [], "mode": "Later"}});
+            let object =
+                serde_json::json!({"metadata": {"name": "a", "labels": labels}, "spec": {"subjects": [], "applications": [], "mode": "Later"}});
             Declared::<ExecAccess>::read(&object.to_string()).unwrap().0.unwrap_err()
         };
-        let (one, other) = (read(json!({})), read(json!({"team": "shop"})));
+        let (one, other) = (read(serde_json::json!({})), read(serde_json::json!({"team": "shop"})));
         assert_eq!((one.error.as_str(), one.metadata.name.as_deref()), (other.error.as_str(), Some("a")));
         assert!(one.error.contains("Later") && !one.error.contains("column"), "{}", one.error);
     }

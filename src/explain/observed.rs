@@ -116,7 +116,7 @@ impl Live {
         sources.sort();
         sources.dedup();
         let heals = value.pointer("/spec/syncPolicy/automated/selfHeal").and_then(Value::as_bool).unwrap_or_default();
-        Ok(Self { application: serde_json::from_str(&value.to_string())?, sources, conditions, resources, heals })
+        Ok(Self { application: crate::json::read(value)?, sources, conditions, resources, heals })
     }
 }
 

@@ -38,7 +38,7 @@ impl Unreadable {
         let part = |path: &str| object.pointer(path).filter(|part| !part.is_null());
         let validity = part("/spec/validity").map_or_else(|| Some(Validity::default()), |v| serde_json::from_value(v.clone()).ok());
         // A status that cannot be read as a whole may be a later version's.
-        let whole = part("/status").is_none_or(|status| serde_json::from_str::<S>(&status.to_string()).is_ok());
+        let whole = part("/status").is_none_or(|status| crate::json::read::<S>(status).is_ok());
         let said = part("/status/conditions").and_then(|said| serde_json::from_value(said.clone()).ok()).unwrap_or_default();
         let side = part("/spec/side").and_then(Value::as_str).map(ToOwned::to_owned);
         Self { metadata, error, validity, conditions: whole.then_some(said), side, namespaces: namespaces_of(object), over: false }

@@ -15,8 +15,8 @@ use serde::Deserialize;
 
 use super::{CliError, InstanceArgs, output};
 use crate::api::ExecAccess;
-use crate::causes;
 use crate::exec::preview::{Preview, preview};
+use crate::json;
 
 /// The exit status when something would change, as `terraform plan -detailed-exitcode` has it.
 const CHANGES: u8 = 2;
@@ -204,7 +204,5 @@ pub(super) fn documents(path: &std::path::Path, text: &str) -> Result<Vec<(usize
 }
 
 pub(super) fn from_value<T: serde::de::DeserializeOwned>(path: &std::path::Path, document: usize, value: &serde_json::Value) -> Result<T, PlanError> {
-    // From the text, as the watches read it: the code that reads a kind is there once.
-    let parsed = serde_json::from_str(&value.to_string());
-    parsed.map_err(|error| PlanError::Parse { path: path.to_owned(), document, source: serde::de::Error::custom(causes::of_json(&error)) })
+    json::read(value).map_err(|error| PlanError::Parse { path: path.to_owned(), document, source: serde::de::Error::custom(json::why(&error)) })
 }

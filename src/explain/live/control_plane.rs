@@ -66,7 +66,7 @@ fn wished(question: &Question) -> Option<LiveResourceAccess> {
     let metadata = object.pointer_mut("/metadata")?.as_object_mut()?;
     metadata.insert("uid".to_owned(), json!("none"));
     metadata.insert("finalizers".to_owned(), json!([FINALIZER]));
-    serde_json::from_str(&object.to_string()).ok()
+    crate::json::read(&object).ok()
 }
 
 fn manifest(question: &Question) -> Value {

@@ -12,9 +12,9 @@ use super::question::Question;
 use super::rights::{Need, What, show};
 use crate::api::{Feature, GROUP, GroupKind, LiveResourceAccess};
 use crate::argocd::deployed::Deployed;
-use crate::causes;
 use crate::explain::commands;
 use crate::explain::link::Fix;
+use crate::json;
 use crate::live::agent::Agent;
 use crate::live::children::Children;
 use crate::live::objects::SHIPPED;
@@ -46,8 +46,7 @@ pub(super) fn object(question: &Question, observed: &Observed, needs: &[Need]) -
     }
     let place = observed.place(question).unwrap_or_default();
     let manifest = manifest(question, observed, &place);
-    let access: LiveResourceAccess =
-        serde_json::from_str(&manifest.to_string()).map_err(|e| No::Wider(format!("nothing can be declared: {}", causes::of_json(&e))))?;
+    let access: LiveResourceAccess = json::read(&manifest).map_err(|e| No::Wider(format!("nothing can be declared: {}", json::why(&e))))?;
     let access_of = |protected: &str| format!("nothing is granted in {protected} (protectedNamespaces): use kubectl there");
     if access.spec.agent.as_ref().is_some_and(|agent| agent.protected_namespaces.contains(&place)) || place == question.instance {
         return Err(No::LeftOut(access_of(&place)));
